@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.h -- what each RPC does, whatever face it came through.
+ *
+ * A handler validates the request, makes calls to the shards concerned, and builds the reply. It
+ * knows protobuf messages and rules' limits; it does not know HTTP, JSON or sockets.
+ *
+ * Life of a call: the face (rpc) fills in a `struct service_call` and hands it to the handler of its
+ * method. `done` is called exactly once for it, always on the thread that drains `mailbox` (which
+ * is the thread that called the handler), perhaps before the handler returns. Then either
+ * `error.status` is STATUS_OK and `response` is set, or it is not and `error` says why.
+ *
+ * Memory: request and response live in `arena`, which the call may use until `done`. The face keeps
+ * arena and call alive until then, also when its client has gone: service_cancel asks for an early
+ * end, it does not replace `done`.
+ */
+#ifndef ACKD_SERVICE_SERVICE_H
+#define ACKD_SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "core/limits.h"
+#include "shard/mailbox.h"
+
+/* service, RPC, handler (service_##handler), request message, response message. */
+#define SERVICE_METHODS(X)                                                                         \
+    X(QueueService, Create, queue_create, create_queue_request, create_queue_response)             \
+    X(QueueService, Get, queue_get, get_queue_request, get_queue_response)                         \
+    X(QueueService, List, queue_list, list_queues_request, list_queues_response)                   \
+    X(QueueService, Update, queue_update, update_queue_request, update_queue_response)             \
+    X(QueueService, Delete, queue_delete, delete_queue_request, delete_queue_response)             \
+    X(QueueService, Pause, queue_pause, pause_queue_request, pause_queue_response)                 \
+    X(QueueService, Resume, queue_resume, resume_queue_request, resume_queue_response)             \
+    X(QueueService, Purge, queue_purge, purge_queue_request, purge_queue_response)                 \
+    X(TaskService, Publish, publish, publish_request, publish_response)                            \
+    X(TaskService, Lease, lease, lease_request, lease_response)                                    \
+    X(TaskService, Renew, renew, renew_request, renew_response)                                    \
+    X(TaskService, Ack, ack, ack_request, ack_response)                                            \
+    X(TaskService, Nack, nack, nack_request, nack_response)                                        \
+    X(TaskService, SaveCheckpoint, save_checkpoint, save_checkpoint_request,                       \
+      save_checkpoint_response)                                                                    \
+    X(TaskService, Get, task_get, get_task_request, get_task_response)                             \
+    X(TaskService, List, task_list, list_tasks_request, list_tasks_response)                       \
+    X(TaskService, Cancel, task_cancel, cancel_tasks_request, cancel_tasks_response)               \
+    X(SessionService, Open, session_open, open_session_request, open_session_response)             \
+    X(SessionService, Heartbeat, session_heartbeat, heartbeat_request, heartbeat_response)         \
+    X(SessionService, Close, session_close, close_session_request, close_session_response)         \
+    X(SessionService, List, session_list, list_sessions_request, list_sessions_response)           \
+    X(DeadLetterService, List, dead_list, list_dead_request, list_dead_response)                   \
+    X(DeadLetterService, Redrive, dead_redrive, redrive_request, redrive_response)                 \
+    X(DeadLetterService, Delete, dead_delete, delete_dead_request, delete_dead_response)           \
+    X(ResultService, Get, result_get, get_result_request, get_result_response)                     \
+    X(ResultService, List, result_list, list_results_request, list_results_response)               \
+    X(DatasetService, List, dataset_list, list_datasets_request, list_datasets_response)           \
+    X(DatasetService, Get, dataset_get, get_dataset_request, get_dataset_response)                 \
+    X(AdminService, Stats, stats, stats_request, stats_response)                                   \
+    X(AdminService, Backup, backup, backup_request, backup_response)                               \
+    X(AdminService, Check, check, check_request, check_response)
+
+struct service;
+struct store;
+
+struct service_call {
+    /* Set by the face before the handler is called. */
+    struct arena *arena;
+    const ProtobufCMessage *request; /* of the method's type, in `arena` */
+    struct mailbox *mailbox;         /* of the calling thread */
+    int64_t deadline_ms;             /* by the service's clock; 0: none. A long poll ends before it. */
+    void (*done)(struct service_call *self);
+    void *owner; /* the face's own */
+
+    /* Set when `done` is called. */
+    ProtobufCMessage *response;
+    struct error error;
+
+    /* The service's own. */
+    struct service *service;
+    void *pending;
+};
+
+struct service_options {
+    struct clock clock;
+    struct limits limits;
+    struct store **stores; /* one a shard, opened; the service closes them */
+    int shard_count;       /* 1 .. 64 */
+    const char *data_dir;  /* where backups go; NULL: no backups */
+    int64_t restart_grace_ms;   /* least life of leases and sessions found at start */
+    /* Called once, on a shard's thread, when storage failed: nothing may be served any more. */
+    void (*on_failure)(void *context);
+    void *context;
+    /* Numbers that only the faces know, for AdminService.Stats; may be NULL. */
+    void (*face_stats)(void *context, int64_t *ret_connections, int64_t *ret_requests,
+                       int64_t *ret_refused);
+    const char *version;
+};
+
+/* Reads the stores, starts the shards' threads. On an error nothing is left running, and the
+ * stores stay the caller's. */
+enum status service_open(const struct service_options *options, struct service **ret_service,
+                         struct error *error) MUST_USE;
+/* True from service_open until service_drain or a failure. */
+bool service_is_ready(const struct service *self);
+/* Begins the end, any thread: waiting long polls are answered (empty), new ones don't wait.
+ * Everything else is still served. */
+void service_drain(struct service *self);
+/* Finishes what was sent, stops the threads, closes the stores. Every call's `done` letter has been posted by then: drain
+ * the mailboxes after it. NULL is nothing. */
+void service_close(struct service *self);
+/* The client has gone: a waiting lease ends without taking a task. Only before `done`. */
+void service_cancel(struct service_call *call);
+const struct limits *service_limits(const struct service *self);
+int64_t service_now_ms(const struct service *self);
+
+#define X(service_, rpc, handler, request, response)                                               \
+    void service_##handler(struct service *self, struct service_call *call);
+SERVICE_METHODS(X)
+#undef X
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h -- the ordered, transactional, durable record keeping that a shard needs.
+ *
+ * A store is a few tables of records, key bytes -> value bytes, each sorted by key (memcmp order,
+ * a prefix first). One writer at a time; a transaction sees its own writes. The store knows
+ * nothing of tasks: what keys and values mean is said in core/record.h.
+ *
+ * Contract of every engine (the conformance suite holds each to it)
+ *   S1  After store_commit has returned STATUS_OK the transaction survives SIGKILL, a kernel crash
+ *       and power loss. Before that, nothing of it may be seen after a restart.
+ *   S2  A transaction is all or nothing, also when its commit fails.
+ *   S3  Reads see the last commit and the transaction's own writes, and nothing else.
+ *   S4  store_scan gives rows in key order, from `from` (included) to `to` (excluded).
+ *   S5  Slices given out by reads hold until the next write in the transaction, or its end.
+ *       Memory given out by store_reserve is filled before the next call on the transaction.
+ *   S6  A refusal (STATUS_STORE_FULL) leaves the transaction fit only for store_abort.
+ *   S7  STATUS_INTERNAL means that the storage itself failed: the store is unusable from
+ *       then on, and nobody knows whether a failing commit took place.
+ *
+ * Status of every call: STATUS_OK; STATUS_NOT_FOUND where a record is asked for by key and is not
+ * there; STATUS_STORE_FULL when map, transaction or disk has no room (S6); STATUS_INTERNAL (S7).
+ *
+ * Threads: a store and its write transactions belong to one thread. store_usage, store_backup and
+ * read transactions opened by store_begin_read may be used by other threads, each by one.
+ *
+ * Engines fill in `struct store_ops`, one file per verb where a verb is more than a few lines.
+ * Reads that belong together are asked for together (store_get_many, store_scan), so that an engine behind a
+ * network can answer them in one round trip.
+ */
+#ifndef ACKD_STORE_STORE_H
+#define ACKD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#define STORE_KEY_MAX 300 /* bytes; a queue number and a task ID fit */
+
+#define STORE_TABLES(X)                                                                            \
+    X(META, "meta")                                                                                \
+    X(QUEUE, "queue")                                                                              \
+    X(DATASET, "dataset")                                                                          \
+    X(TASK, "task")                                                                                \
+    X(ACTIVE, "active")                                                                            \
+    X(RETURNED, "returned")                                                                        \
+    X(DUE, "due")                                                                                  \
+    X(ID, "id")                                                                                    \
+    X(RESULT, "result")                                                                            \
+    X(CHECKPOINT, "checkpoint")                                                                    \
+    X(SESSION, "session")                                                                          \
+    X(DEAD, "dead")                                                                                \
+    X(CHUNK, "chunk")
+
+enum store_table {
+#define X(name, text) STORE_##name,
+    STORE_TABLES(X)
+#undef X
+        STORE_TABLE_COUNT
+};
+
+/* "task"; for messages and for the engines' own names. */
+const char *store_table_name(enum store_table table);
+
+struct store_row {
+    struct slice key;
+    struct slice value;
+};
+
+struct store_read {
+    enum store_table table;
+    struct slice key;   /* in */
+    struct slice value; /* out, if found */
+    bool found;         /* out */
+};
+
+struct store_usage {
+    uint64_t used_bytes; /* live data and its tree */
+    uint64_t file_bytes; /* on disk now */
+    uint64_t max_bytes;  /* the most it may ever use */
+};
+
+struct store_txn;
+struct store;
+
+struct store_ops {
+    const char *name; /* "lmdb" */
+    enum status (*begin)(struct store *, bool writable, struct store_txn **ret_txn);
+    enum status (*commit)(struct store_txn *);
+    void (*abort)(struct store_txn *);
+    enum status (*get_many)(struct store_txn *, struct store_read *reads, size_t count);
+    enum status (*scan)(struct store_txn *, enum store_table, struct slice from, struct slice to,
+                        struct store_row *ret_rows, size_t rows_max, size_t *ret_count);
+    enum status (*reserve)(struct store_txn *, enum store_table, struct slice key, size_t size,
+                           uint8_t **ret_value);
+    enum status (*remove)(struct store_txn *, enum store_table, struct slice key);
+    enum status (*usage)(struct store *, struct store_usage *ret_usage);
+    enum status (*backup)(struct store *, const char *directory, uint64_t *ret_bytes);
+    void (*close)(struct store *);
+};
+
+/* Engines embed these as their first member. */
+struct store {
+    const struct store_ops *ops;
+};
+struct store_txn {
+    struct store *store;
+    bool writable;
+};
+
+/* Begins a transaction; one at a time for the owning thread. */
+enum status store_begin_write(struct store *self, struct store_txn **ret_txn) MUST_USE;
+/* A snapshot for reading. No read transaction outlives one call from above: a long reader keeps every page that
+ * is freed meanwhile. store_abort ends it. */
+enum status store_begin_read(struct store *self, struct store_txn **ret_txn) MUST_USE;
+/* Ends the transaction in any case. STATUS_OK: durable (S1). */
+enum status store_commit(struct store_txn *txn) MUST_USE;
+/* Ends the transaction without a trace. NULL is nothing. */
+void store_abort(struct store_txn *txn);
+
+enum status store_get(struct store_txn *txn, enum store_table table, struct slice key,
+                      struct slice *ret_value) MUST_USE;
+/* Many at once; each says whether it was found. */
+enum status store_get_many(struct store_txn *txn, struct store_read *reads, size_t count) MUST_USE;
+/* Up to rows_max rows with from <= key < to. An empty `to` means: to the table's end. */
+enum status store_scan(struct store_txn *txn, enum store_table table, struct slice from,
+                       struct slice to, struct store_row *ret_rows, size_t rows_max,
+                       size_t *ret_count) MUST_USE;
+/* Makes or replaces a record of `size` bytes and gives its memory to fill (S5). size >= 1. */
+enum status store_reserve(struct store_txn *txn, enum store_table table, struct slice key,
+                          size_t size, uint8_t **ret_value) MUST_USE;
+/* The same with the bytes at hand; an empty value is stored as no bytes. */
+enum status store_put(struct store_txn *txn, enum store_table table, struct slice key,
+                      struct slice value) MUST_USE;
+/* STATUS_NOT_FOUND if there was none. */
+enum status store_remove(struct store_txn *txn, enum store_table table, struct slice key) MUST_USE;
+
+enum status store_usage(struct store *self, struct store_usage *ret_usage) MUST_USE;
+/* Copies the last commit into `directory` (made by this call; must not exist), synced, while
+ * writers go on. Any thread. */
+enum status store_backup(struct store *self, const char *directory, uint64_t *ret_bytes) MUST_USE;
+/* Ends the store; no transaction may be open. NULL is nothing. */
+void store_close(struct store *self);
+
+#endif

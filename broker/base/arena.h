@@ -35,8 +35,8 @@ void arena_reset(struct arena *self);
 /* Raises or lowers the bound; what is allocated stays. */
 void arena_set_max(struct arena *self, size_t size_max);
 
-/* Memory aligned for any type, zeroed; NULL past the bound or when the machine has none. A size of 0 gives
- * a valid pointer. */
+/* Memory aligned for any type, zeroed; NULL past the bound or when the machine has none. A size of
+ * 0 gives a valid pointer. */
 void *arena_alloc(struct arena *self, size_t size);
 /* The same, not zeroed. */
 void *arena_alloc_raw(struct arena *self, size_t size);

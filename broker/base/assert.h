@@ -10,7 +10,8 @@
 #define ACKD_BASE_ASSERT_H
 
 /* Prints the place and the condition to stderr and aborts. */
-_Noreturn void assert_failed(const char *condition, const char *file, int line, const char *function);
+_Noreturn void assert_failed(const char *condition, const char *file, int line,
+                             const char *function);
 
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))

@@ -2,9 +2,9 @@
 /*
  * clock.h -- time as a value that is passed in.
  *
- * Rules and shards never ask the machine what time it is: they are given a `struct clock`, which tests and the
- * simulator replace. The real clock is the wall clock at start plus the monotonic time since, so
- * that setting the machine's clock neither expires leases nor freezes them.
+ * Rules and shards never ask the machine what time it is: they are given a `struct clock`, which
+ * tests and the simulator replace. The real clock is the wall clock at start plus the monotonic
+ * time since, so that setting the machine's clock neither expires leases nor freezes them.
  */
 #ifndef ACKD_BASE_CLOCK_H
 #define ACKD_BASE_CLOCK_H

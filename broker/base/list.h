@@ -68,7 +68,8 @@ static inline void list_append_all(struct list *head, struct list *from)
     list_init(from);
 }
 
-#define LIST_EACH(link, head) for (struct list *link = (head)->next; link != (head); link = link->next)
+#define LIST_EACH(link, head)                                                                      \
+    for (struct list *link = (head)->next; link != (head); link = link->next)
 /* The same where the body may remove `link`. */
 #define LIST_EACH_SAFE(link, head)                                                                 \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \

@@ -36,11 +36,15 @@ void map_insert(struct map *self, struct map_node *node, uint64_t hash);
 void map_remove(struct map *self, struct map_node *node);
 struct map_node *map_first_of(const struct map *self, uint64_t hash);
 struct map_node *map_next_of(const struct map_node *node);
-/* Every node, in no order: begin with NULL. The node just given may not be removed before the next call. */
+/* Every node, in no order: begin with NULL. The node just given may not be removed before the next
+ * call. */
 struct map_node *map_next(const struct map *self, const struct map_node *node);
 
-/* A well-mixed 64-bit hash. */
+/* A well-mixed 64-bit hash. It differs between processes: never store it. */
 uint64_t hash_bytes(struct slice data);
 uint64_t hash_u64(uint64_t value);
+/* Makes this process's hashes unforeseeable; once, before other threads run and before the first
+ * map. Without it the seed is 0, and a simulation replays. */
+void hash_seed(uint64_t value);
 
 #endif

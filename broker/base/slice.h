@@ -51,6 +51,8 @@ static inline bool slice_starts_with(struct slice self, struct slice prefix)
            (prefix.size == 0 || memcmp(self.data, prefix.data, prefix.size) == 0);
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "be32_put and crc32c count on it");
+
 /* Big-endian, so that memcmp order is numeric order. */
 static inline void be32_put(uint8_t *at, uint32_t value)
 {
@@ -82,21 +84,26 @@ static inline uint64_t be64_get(const uint8_t *at)
 
 /* CRC32C (Castagnoli) of `size` bytes, continuing from `crc` (0 to begin). */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+/* The same without the processor's instruction for it. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);
 
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, <= U+10FFFF). */
 bool utf8_is_valid(struct slice text);
 /* Whether they are, and hold no control character (U+0000..U+001F, U+007F..U+009F). */
 bool utf8_is_printable(struct slice text);
+/* The size in bytes of the well-formed character that `text` begins with; 0 if there is none. */
+size_t utf8_first(struct slice text, uint32_t *ret_character);
 
-/* Base64 of RFC 4648. Encoding writes the terminating NUL and returns the length without it; `ret_text` holds at
- * least base64_size(size) bytes. Decoding takes both alphabets, with or without padding, and
- * returns false for anything else; `ret_data` holds at least text.size / 4 * 3 + 3 bytes. */
+/* Base64 of RFC 4648. Encoding writes the terminating NUL and returns the length without it;
+ * `ret_text` holds at least base64_size(size) bytes. Decoding takes both alphabets, with or without
+ * padding, and returns false for anything else; `ret_data` holds at least text.size / 4 * 3 + 3
+ * bytes. */
 static inline size_t base64_size(size_t size)
 {
     return (size + 2) / 3 * 4 + 1;
 }
-size_t base64_encode(struct slice data, char *ret_text);     /* '+', '/', padded */
-size_t base64url_encode(struct slice data, char *ret_text);  /* '-', '_', no padding */
+size_t base64_encode(struct slice data, char *ret_text);    /* '+', '/', padded */
+size_t base64url_encode(struct slice data, char *ret_text); /* '-', '_', no padding */
 bool base64_decode(struct slice text, uint8_t *ret_data, size_t *ret_size);
 
 #endif

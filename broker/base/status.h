@@ -45,7 +45,8 @@
     X(UNIMPLEMENTED, 15, "unimplemented", 404, 12, false, "there is no such method")               \
     X(INTERNAL, 16, "internal", 500, 13, false, "the broker failed")                               \
     X(CORRUPT, 17, "data_loss", 500, 15, false, "a stored record fails its checksum")              \
-    X(LIMIT_REACHED, 18, "resource_exhausted", 429, 8, false, "a count of things kept is at its limit") \
+    X(LIMIT_REACHED, 18, "resource_exhausted", 429, 8, false,                                      \
+      "a count of things kept is at its limit")                                                    \
     X(CANCELED, 19, "canceled", 499, 1, true, "the client gave up")                                \
     X(WRONG_METHOD, 20, "unimplemented", 405, 12, false, "the HTTP method does not fit the path")
 

@@ -32,4 +32,12 @@ enum status codec_decode(enum codec codec, struct slice bytes,
 /* Appends the message's bytes to `out` (which remembers if memory was short). */
 void codec_encode(enum codec codec, const ProtobufCMessage *message, struct buffer *out);
 
+/* Bounds what reading one JSON text may take beside the arena: jansson builds a tree that hostile
+ * text makes a hundred times as large as itself. It replaces jansson's allocation functions, which
+ * are the whole process's: for programs of our own, not for a library in another's process. Once,
+ * before other threads run. */
+void codec_bound_json_memory(void);
+/* Says in *error that a request needs more memory than it may; returns STATUS_TOO_LARGE. */
+enum status codec_too_large(struct error *error);
+
 #endif

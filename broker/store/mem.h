@@ -2,8 +2,8 @@
 /*
  * mem.h -- the store of tests and of the simulator: ordered maps in memory, with faults on order.
  *
- * A commit is "durable" in the sense that store_mem_crash keeps it. Writes go to the maps at once with an undo log beside
- * them; abort, crash and a failed commit undo it.
+ * A commit is "durable" in the sense that store_mem_crash keeps it. Writes go to the maps at once
+ * with an undo log beside them; abort, crash and a failed commit undo it.
  */
 #ifndef ACKD_STORE_MEM_H
 #define ACKD_STORE_MEM_H
@@ -21,7 +21,8 @@ enum store_mem_fault {
 enum status store_mem_open(struct store **ret_store) MUST_USE;
 /* Arms one fault: the k-th (1 = the next) write or commit from now. */
 void store_mem_fault(struct store *self, enum store_mem_fault fault, uint64_t k);
-/* What SIGKILL and a restart do: an open transaction is gone, the commits remain, faults are cleared. */
+/* What SIGKILL and a restart do: an open transaction is gone, the commits remain, faults are
+ * cleared. */
 void store_mem_crash(struct store *self);
 /* Limits live bytes (keys and values); 0: none. Past it writes answer STATUS_STORE_FULL. */
 void store_mem_set_max(struct store *self, uint64_t bytes);

@@ -25,8 +25,8 @@
  * read transactions opened by store_begin_read may be used by other threads, each by one.
  *
  * Engines fill in `struct store_ops`, one file per verb where a verb is more than a few lines.
- * Reads that belong together are asked for together (store_get_many, store_scan), so that an engine behind a
- * network can answer them in one round trip.
+ * Reads that belong together are asked for together (store_get_many, store_scan), so that an engine
+ * behind a network can answer them in one round trip.
  */
 #ifndef ACKD_STORE_STORE_H
 #define ACKD_STORE_STORE_H
@@ -109,12 +109,13 @@ struct store {
 struct store_txn {
     struct store *store;
     bool writable;
+    bool refused; /* a call failed: fit only for store_abort (S6) */
 };
 
 /* Begins a transaction; one at a time for the owning thread. */
 enum status store_begin_write(struct store *self, struct store_txn **ret_txn) MUST_USE;
-/* A snapshot for reading. No read transaction outlives one call from above: a long reader keeps every page that
- * is freed meanwhile. store_abort ends it. */
+/* A snapshot for reading. No read transaction outlives one call from above: a long reader keeps
+ * every page that is freed meanwhile. store_abort ends it. */
 enum status store_begin_read(struct store *self, struct store_txn **ret_txn) MUST_USE;
 /* Ends the transaction in any case. STATUS_OK: durable (S1). */
 enum status store_commit(struct store_txn *txn) MUST_USE;
@@ -132,15 +133,20 @@ enum status store_scan(struct store_txn *txn, enum store_table table, struct sli
 /* Makes or replaces a record of `size` bytes and gives its memory to fill (S5). size >= 1. */
 enum status store_reserve(struct store_txn *txn, enum store_table table, struct slice key,
                           size_t size, uint8_t **ret_value) MUST_USE;
-/* The same with the bytes at hand; an empty value is stored as no bytes. */
+/* The same with the bytes at hand, which may not be a slice that this transaction gave out; an
+ * empty value is stored as no bytes. */
 enum status store_put(struct store_txn *txn, enum store_table table, struct slice key,
                       struct slice value) MUST_USE;
 /* STATUS_NOT_FOUND if there was none. */
 enum status store_remove(struct store_txn *txn, enum store_table table, struct slice key) MUST_USE;
 
+/* Any thread. */
 enum status store_usage(struct store *self, struct store_usage *ret_usage) MUST_USE;
 /* Copies the last commit into `directory` (made by this call; must not exist), synced, while
- * writers go on. Any thread. */
+ * writers go on. Any thread, but not one that has a write transaction open. STATUS_INVALID: the
+ * directory exists or can't be made; STATUS_STORE_FULL: no room there; STATUS_UNAVAILABLE: it
+ * can't be written there (logged); STATUS_UNIMPLEMENTED: the engine keeps nothing on disk. Nothing
+ * is left behind by a failure, and the store goes on. */
 enum status store_backup(struct store *self, const char *directory, uint64_t *ret_bytes) MUST_USE;
 /* Ends the store; no transaction may be open. NULL is nothing. */
 void store_close(struct store *self);

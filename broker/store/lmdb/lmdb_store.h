@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_store.h -- what the files of the LMDB engine share.
+ *
+ *   open.c   the environment, its checks, its end     write.c   reserve, remove
+ *   txn.c    begin, commit, abort, what errors mean   usage.c   pages in use
+ *   read.c   get_many, scan                           backup.c  a copy of the last commit
+ *
+ * How LMDB is used
+ *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No
+ *       DUPSORT, no nested transactions, no runtime change of the map.
+ *   U2  At most one cursor a table and transaction, and every call on the table goes through it:
+ *       then no cursor of another call has to be kept in step, where LMDB's bugs have been.
+ *   U3  A cursor is placed by key before each use; where the last use left it does not matter.
+ *   U4  An error that leaves the last commit in doubt makes the store unusable (S7).
+ */
+#ifndef ACKD_STORE_LMDB_LMDB_STORE_H
+#define ACKD_STORE_LMDB_LMDB_STORE_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+struct lmdb_txn {
+    struct store_txn base;
+    MDB_txn *handle;                        /* NULL: not open */
+    MDB_cursor *cursors[STORE_TABLE_COUNT]; /* opened at first use (U2) */
+};
+
+/* The last key of a table as the write transaction sees it, so that a larger one is known to be
+ * an append, which fills pages to the brim where an insert would leave halves. */
+struct lmdb_tail {
+    bool known;
+    uint16_t size; /* 0: the table is empty */
+    uint8_t key[STORE_KEY_MAX];
+};
+
+/* Pages on the free list, counted at most once a commit (usage.c). */
+struct lmdb_free_count {
+    bool counted;
+    size_t txn_id; /* of the commit they were counted in */
+    uint64_t pages;
+    uint64_t records;   /* walked to count them */
+    int64_t counted_ms; /* monotonic */
+};
+
+struct lmdb_store {
+    struct store base;
+    MDB_env *env;
+    MDB_dbi dbis[STORE_TABLE_COUNT];
+    size_t page_bytes;
+    uint64_t map_bytes;
+    atomic_bool failed; /* S7; any thread */
+
+    struct lmdb_txn writer;                    /* owning thread only */
+    struct lmdb_tail tails[STORE_TABLE_COUNT]; /* owning thread only */
+
+    pthread_mutex_t usage_mutex;
+    struct lmdb_free_count free_count; /* guarded by usage_mutex */
+};
+
+static inline struct lmdb_store *lmdb_store_of(struct store *base)
+{
+    return (struct lmdb_store *)base;
+}
+
+static inline struct lmdb_txn *lmdb_txn_of(struct store_txn *base)
+{
+    return (struct lmdb_txn *)base;
+}
+
+static inline MDB_val lmdb_val(struct slice data)
+{
+    return (MDB_val){.mv_size = data.size, .mv_data = (void *)(uintptr_t)data.data};
+}
+
+static inline struct slice lmdb_slice(MDB_val val)
+{
+    return slice_of(val.mv_data, val.mv_size);
+}
+
+/* What LMDB's answer means to the store's caller; the unexpected is logged once and ends the
+ * store (U4). `call` is for the log. */
+enum status lmdb_status(struct lmdb_store *self, int rc, const char *call) MUST_USE;
+/* The transaction's cursor of a table (U2). 0 or LMDB's error. */
+int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_cursor) MUST_USE;
+/* Free pages with numbers >= `from`, in a read transaction. 0 or LMDB's error. */
+int lmdb_count_free(MDB_txn *txn, size_t from, uint64_t *ret_pages, uint64_t *ret_records) MUST_USE;
+
+/* Verbs of struct store_ops. */
+enum status lmdb_begin(struct store *base, bool writable, struct store_txn **ret_txn);
+enum status lmdb_commit(struct store_txn *base);
+void lmdb_abort(struct store_txn *base);
+enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size_t count);
+enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
+                      struct slice to, struct store_row *ret_rows, size_t rows_max,
+                      size_t *ret_count);
+enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key,
+                         size_t size, uint8_t **ret_value);
+enum status lmdb_remove(struct store_txn *base, enum store_table table, struct slice key);
+enum status lmdb_usage(struct store *base, struct store_usage *ret_usage);
+enum status lmdb_backup(struct store *base, const char *directory, uint64_t *ret_bytes);
+void lmdb_close(struct store *base);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * open.c -- an LMDB environment from its directory, looked over before it is trusted.
+ *
+ * Order matters: after a failed flush the kernel may hold pages in its cache that never reached
+ * the disk, and a restarted process would read them as if they had. So the cache of data.mdb is
+ * dropped before LMDB maps it. The file is opened for that before the environment, never beside
+ * it: closing any descriptor of a file drops the process's fcntl locks on it, LMDB's among them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "store/directory.h"
+#include "store/lmdb.h"
+#include "store/lmdb/lmdb_store.h"
+
+static enum status drop_cache(const char *directory, struct error *error);
+static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error);
+static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
+static enum status check_whole(struct lmdb_store *self, const char *directory, struct error *error);
+static enum status explain(int rc, const char *directory, struct error *error);
+
+static const struct store_ops lmdb_ops = {
+    .name = "lmdb",
+    .begin = lmdb_begin,
+    .commit = lmdb_commit,
+    .abort = lmdb_abort,
+    .get_many = lmdb_get_many,
+    .scan = lmdb_scan,
+    .reserve = lmdb_reserve,
+    .remove = lmdb_remove,
+    .usage = lmdb_usage,
+    .backup = lmdb_backup,
+    .close = lmdb_close,
+};
+
+enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct store **ret_store,
+                            struct error *error)
+{
+    struct lmdb_store *self;
+    enum status status;
+    int failure;
+
+    status = directory_make(directory, error);
+    if (status == STATUS_OK)
+        status = directory_check_local(directory, error);
+    if (status == STATUS_OK)
+        status = drop_cache(directory, error);
+    if (status != STATUS_OK)
+        return status;
+
+    self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return error_set(error, STATUS_INTERNAL, "no memory to open the store in %s", directory);
+    self->base.ops = &lmdb_ops;
+    self->map_bytes = map_bytes;
+    (void)pthread_mutex_init(&self->usage_mutex, NULL);
+
+    status = open_env(self, directory, error);
+    if (status == STATUS_OK)
+        status = check_whole(self, directory, error);
+    if (status == STATUS_OK)
+        status = open_tables(self, directory, error);
+    if (status != STATUS_OK)
+        goto fail;
+    failure = directory_sync(directory);
+    if (failure != 0) {
+        status = explain(failure, directory, error);
+        goto fail;
+    }
+    *ret_store = &self->base;
+    return STATUS_OK;
+
+fail:
+    lmdb_close(&self->base);
+    return status;
+}
+
+void lmdb_close(struct store *base)
+{
+    struct lmdb_store *self = lmdb_store_of(base);
+
+    ASSERT(self->writer.handle == NULL);
+    if (self->env != NULL)
+        mdb_env_close(self->env);
+    (void)pthread_mutex_destroy(&self->usage_mutex);
+    free(self);
+}
+
+/* Makes the kernel read data.mdb from the disk again, if there is one. */
+static enum status drop_cache(const char *directory, struct error *error)
+{
+    char path[PATH_MAX];
+    int file;
+
+    if (snprintf(path, sizeof path, "%s/data.mdb", directory) >= (int)sizeof path)
+        return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return errno == ENOENT ? STATUS_OK : explain(errno, directory, error);
+    (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    (void)close(file);
+    return STATUS_OK;
+}
+
+static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error)
+{
+    int dead_readers;
+    MDB_stat stat;
+    int rc = mdb_env_create(&self->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(self->env, STORE_TABLE_COUNT);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(self->env, self->map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(self->env, directory, MDB_NOTLS, 0600); /* U1 */
+    if (rc == 0)
+        rc = mdb_reader_check(self->env, &dead_readers);
+    if (rc == 0)
+        rc = mdb_env_stat(self->env, &stat);
+    if (rc != 0)
+        return explain(rc, directory, error);
+    self->page_bytes = stat.ms_psize;
+    return STATUS_OK;
+}
+
+/* Opens every table in one transaction, which makes those that are missing. */
+static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(self->env, NULL, 0, &txn);
+
+    if (rc != 0)
+        return explain(rc, directory, error);
+    for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
+        unsigned flags = 0;
+
+        rc = mdb_dbi_open(txn, store_table_name(table), MDB_CREATE, &self->dbis[table]);
+        if (rc == 0)
+            rc = mdb_dbi_flags(txn, self->dbis[table], &flags);
+        if (rc == 0 && flags != 0)
+            rc = MDB_INCOMPATIBLE; /* some other program's */
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return explain(rc, directory, error);
+    }
+    rc = mdb_txn_commit(txn);
+    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+}
+
+/* A file that was cut short would kill us by SIGBUS, sooner or later. It may rightly end before
+ * the last page that the meta page counts, but only if all pages past its end are free. */
+static enum status check_whole(struct lmdb_store *self, const char *directory, struct error *error)
+{
+    mdb_filehandle_t file;
+    MDB_envinfo info;
+    struct stat status;
+    MDB_txn *txn;
+    uint64_t free_pages = 0;
+    uint64_t records;
+    uint64_t file_pages;
+    int rc = mdb_env_get_fd(self->env, &file);
+
+    if (rc == 0)
+        rc = mdb_env_info(self->env, &info);
+    if (rc == 0 && fstat(file, &status) != 0)
+        rc = errno;
+    if (rc != 0)
+        return explain(rc, directory, error);
+    file_pages = (uint64_t)status.st_size / self->page_bytes;
+    if (file_pages > info.me_last_pgno)
+        return STATUS_OK;
+
+    rc = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) {
+        rc = lmdb_count_free(txn, file_pages, &free_pages, &records);
+        mdb_txn_abort(txn);
+    }
+    if (rc == 0 && free_pages < info.me_last_pgno + 1 - file_pages)
+        rc = MDB_CORRUPTED;
+    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+}
+
+static enum status explain(int rc, const char *directory, struct error *error)
+{
+    switch (rc) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        return error_set(error, STATUS_CORRUPT, "the store in %s is damaged (%s); restore a backup",
+                         directory, mdb_strerror(rc));
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+        return error_set(error, STATUS_CORRUPT, "the store in %s is none of ackd's (%s)", directory,
+                         mdb_strerror(rc));
+    case ENOSPC:
+    case EDQUOT:
+    case MDB_MAP_FULL:
+        return error_set(error, STATUS_STORE_FULL, "no room to open the store in %s: %s", directory,
+                         mdb_strerror(rc));
+    default:
+        return error_set(error, STATUS_INTERNAL, "the store in %s can't be opened: %s", directory,
+                         mdb_strerror(rc));
+    }
+}

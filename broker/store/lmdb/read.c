@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read.c -- records by key and by range. What is given out lies in the map or in a page of the
+ * transaction: nothing is copied (S5 says how long it holds).
+ */
+#include "store/lmdb/lmdb_store.h"
+
+enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size_t count)
+{
+    struct lmdb_txn *txn = lmdb_txn_of(base);
+
+    for (size_t i = 0; i < count; i++) {
+        MDB_val key = lmdb_val(reads[i].key);
+        MDB_val value;
+        MDB_cursor *cursor;
+        int rc = lmdb_cursor(txn, reads[i].table, &cursor);
+
+        if (rc == 0)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+        if (rc != 0 && rc != MDB_NOTFOUND)
+            return lmdb_status(lmdb_store_of(base->store), rc, "get");
+        reads[i].found = rc == 0;
+        if (rc == 0)
+            reads[i].value = lmdb_slice(value);
+    }
+    return STATUS_OK;
+}
+
+enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
+                      struct slice to, struct store_row *ret_rows, size_t rows_max,
+                      size_t *ret_count)
+{
+    MDB_val key = lmdb_val(from);
+    MDB_val value;
+    MDB_cursor *cursor;
+    size_t count = 0;
+    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+
+    if (rc == 0 && rows_max > 0)
+        rc = mdb_cursor_get(cursor, &key, &value, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    while (rc == 0 && count < rows_max) {
+        if (to.size > 0 && slice_compare(lmdb_slice(key), to) >= 0)
+            break;
+        ret_rows[count++] = (struct store_row){lmdb_slice(key), lmdb_slice(value)};
+        if (count < rows_max)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return lmdb_status(lmdb_store_of(base->store), rc, "scan");
+    *ret_count = count;
+    return STATUS_OK;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * write.c -- records made, replaced and removed.
+ *
+ * A key past the table's last one is appended (MDB_APPEND): LMDB then begins a new page when one
+ * is full, where an insert would split it in halves. The last key is remembered from call to call
+ * and from commit to commit, so that knowing it costs one comparison.
+ *
+ * Invariant
+ *   W1  A known tail is the table's last key as the open write transaction, or else the last
+ *       commit, has it. What may change it otherwise (abort, failed commit) forgets it.
+ */
+#include "base/assert.h"
+#include "store/lmdb/lmdb_store.h"
+
+static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor);
+static void set_tail(struct lmdb_tail *tail, struct slice key);
+static struct slice tail_key(const struct lmdb_tail *tail);
+
+enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key,
+                         size_t size, uint8_t **ret_value)
+{
+    struct lmdb_store *self = lmdb_store_of(base->store);
+    struct lmdb_tail *tail = &self->tails[table];
+    MDB_val key_val = lmdb_val(key);
+    MDB_val value = {.mv_size = size, .mv_data = NULL};
+    MDB_cursor *cursor;
+    bool append;
+    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+
+    if (rc == 0 && !tail->known)
+        rc = load_tail(tail, cursor);
+    if (rc != 0)
+        return lmdb_status(self, rc, "last");
+    append = slice_compare(key, tail_key(tail)) > 0;
+    rc = mdb_cursor_put(cursor, &key_val, &value, MDB_RESERVE | (append ? MDB_APPEND : 0));
+    ASSERT(rc != MDB_KEYEXIST); /* W1 */
+    if (rc != 0)
+        return lmdb_status(self, rc, "put");
+    if (append)
+        set_tail(tail, key);
+    *ret_value = value.mv_data;
+    return STATUS_OK;
+}
+
+enum status lmdb_remove(struct store_txn *base, enum store_table table, struct slice key)
+{
+    struct lmdb_store *self = lmdb_store_of(base->store);
+    struct lmdb_tail *tail = &self->tails[table];
+    MDB_val key_val = lmdb_val(key);
+    MDB_val value;
+    MDB_cursor *cursor;
+    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &key_val, &value, MDB_SET);
+    if (rc == 0)
+        rc = mdb_cursor_del(cursor, 0);
+    if (rc == 0 && tail->known && slice_equal(key, tail_key(tail)))
+        tail->known = false;
+    return lmdb_status(self, rc, "delete");
+}
+
+static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor)
+{
+    MDB_val key;
+    MDB_val value;
+    int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+
+    if (rc == 0 && key.mv_size > STORE_KEY_MAX)
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        set_tail(tail, lmdb_slice(key));
+    else if (rc == MDB_NOTFOUND)
+        set_tail(tail, SLICE_EMPTY);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static void set_tail(struct lmdb_tail *tail, struct slice key)
+{
+    ASSERT(key.size <= STORE_KEY_MAX);
+    tail->known = true;
+    tail->size = (uint16_t)key.size;
+    if (key.size > 0)
+        memcpy(tail->key, key.data, key.size);
+}
+
+static struct slice tail_key(const struct lmdb_tail *tail)
+{
+    return slice_of(tail->key, tail->size);
+}

@@ -150,7 +150,8 @@ struct ackd_nack {
     const char *lease_token;
     enum ackd_nack_reason reason;
     const char *error; /* for people, at most 4 KiB. NULL: none */
-    int64_t delay_ms;  /* instead of the queue's backoff, 0 .. 1 year. -1: not set */
+    bool has_delay;    /* false: the queue's backoff if it failed, else none */
+    int64_t delay_ms;  /* instead of that, 0 .. 1 year */
     bool has_checkpoint;
     struct ackd_bytes checkpoint; /* replaces the task's */
     bool unstarted;               /* never begun: its lease time counts neither way */

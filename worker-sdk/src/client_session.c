@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_session.c -- the calls about sessions and results.
+ */
+#include "ackd/client.h"
+#include "ackd/v1/result.pb-c.h"
+#include "ackd/v1/session.pb-c.h"
+#include "call.h"
+
+static enum ackd_stop stop_from_reason(Ackd__V1__StopReason reason);
+
+enum ackd_status ackd_client_open_session(struct ackd_client *client, const char *queue,
+                                          const char *worker, int64_t session_ms,
+                                          struct ackd_session **ret_session,
+                                          struct ackd_error *error)
+{
+    Ackd__V1__OpenSessionRequest request = ACKD__V1__OPEN_SESSION_REQUEST__INIT;
+    const Ackd__V1__OpenSessionResponse *response;
+    struct call call;
+
+    call_begin(&call, sizeof(struct ackd_session));
+    request.queue = call_borrow(queue);
+    request.worker = call_borrow(worker);
+    request.session_ms = session_ms;
+    response = call_run(&call, client, "SessionService", "Open", &request.base,
+                        &ackd__v1__open_session_response__descriptor, 0);
+    if (response != NULL) {
+        struct ackd_session *session = call.reply;
+
+        session->id = call_text(&call, response->session_id);
+        session->session_ms = response->session_ms;
+        session->heartbeat_ms = response->heartbeat_ms;
+    }
+    return call_end(&call, (void **)ret_session, error);
+}
+
+void ackd_session_free(struct ackd_session *session)
+{
+    owned_free(session);
+}
+
+enum ackd_status ackd_client_heartbeat(struct ackd_client *client, const char *session_id,
+                                       struct ackd_heartbeat_reply **ret_reply,
+                                       struct ackd_error *error)
+{
+    Ackd__V1__HeartbeatRequest request = ACKD__V1__HEARTBEAT_REQUEST__INIT;
+    const Ackd__V1__HeartbeatResponse *response;
+    struct call call;
+
+    call_begin(&call, sizeof(struct ackd_heartbeat_reply));
+    request.session_id = call_borrow(session_id);
+    response = call_run(&call, client, "SessionService", "Heartbeat", &request.base,
+                        &ackd__v1__heartbeat_response__descriptor, 0);
+    if (response != NULL) {
+        struct ackd_heartbeat_reply *reply = call.reply;
+
+        reply->session_ms = response->session_ms;
+        reply->leased = response->leased;
+        reply->stops =
+            call_array(&call, response->n_stops, sizeof reply->stops[0], &reply->stop_count);
+        for (size_t i = 0; i < reply->stop_count; i++) {
+            reply->stops[i].lease_token = call_text(&call, response->stops[i]->lease_token);
+            reply->stops[i].reason = stop_from_reason(response->stops[i]->reason);
+        }
+    }
+    return call_end(&call, (void **)ret_reply, error);
+}
+
+void ackd_heartbeat_reply_free(struct ackd_heartbeat_reply *reply)
+{
+    owned_free(reply);
+}
+
+enum ackd_status ackd_client_close_session(struct ackd_client *client, const char *session_id,
+                                           int64_t *ret_returned, struct ackd_error *error)
+{
+    Ackd__V1__CloseSessionRequest request = ACKD__V1__CLOSE_SESSION_REQUEST__INIT;
+    const Ackd__V1__CloseSessionResponse *response;
+    struct call call;
+
+    call_begin(&call, 0);
+    request.session_id = call_borrow(session_id);
+    response = call_run(&call, client, "SessionService", "Close", &request.base,
+                        &ackd__v1__close_session_response__descriptor, 0);
+    if (response != NULL && ret_returned != NULL)
+        *ret_returned = response->returned;
+    return call_end(&call, NULL, error);
+}
+
+enum ackd_status ackd_client_get_result(struct ackd_client *client, const char *queue,
+                                        const char *task_id, struct ackd_result **ret_result,
+                                        struct ackd_error *error)
+{
+    Ackd__V1__GetResultRequest request = ACKD__V1__GET_RESULT_REQUEST__INIT;
+    const Ackd__V1__GetResultResponse *response;
+    struct call call;
+
+    call_begin(&call, sizeof(struct ackd_result));
+    request.queue = call_borrow(queue);
+    request.task_id = call_borrow(task_id);
+    response = call_run(&call, client, "ResultService", "Get", &request.base,
+                        &ackd__v1__get_result_response__descriptor, 0);
+    if (response != NULL && response->result != NULL) {
+        struct ackd_result *result = call.reply;
+
+        result->task_id = call_text(&call, response->result->task_id);
+        result->dataset = call_text(&call, response->result->dataset);
+        result->data = call_bytes(&call, response->result->data);
+        result->fence = response->result->fence;
+        result->stored_unix_ms = response->result->stored_unix_ms;
+    }
+    return call_end(&call, (void **)ret_result, error);
+}
+
+void ackd_result_free(struct ackd_result *result)
+{
+    owned_free(result);
+}
+
+/* A reason that this library does not know yet still means: stop. */
+static enum ackd_stop stop_from_reason(Ackd__V1__StopReason reason)
+{
+    switch ((int)reason) {
+    case ACKD__V1__STOP_REASON__STOP_REASON_CANCELLED:
+        return ACKD_STOP_CANCELLED;
+    case ACKD__V1__STOP_REASON__STOP_REASON_DONE:
+        return ACKD_STOP_DONE;
+    default:
+        return ACKD_STOP_LOST;
+    }
+}

@@ -202,11 +202,11 @@ static bool real_of_text(const char *text, double *ret_value)
     char *end;
 
     if (strcmp(text, "NaN") == 0)
-        *ret_value = NAN;
+        *ret_value = (double)NAN;
     else if (strcmp(text, "Infinity") == 0)
-        *ret_value = INFINITY;
+        *ret_value = (double)INFINITY;
     else if (strcmp(text, "-Infinity") == 0)
-        *ret_value = -INFINITY;
+        *ret_value = -(double)INFINITY;
     else if (*text != '-' && (*text < '0' || *text > '9'))
         return false;
     else

@@ -125,7 +125,7 @@ void owned_free(void *reply)
 
     if (reply == NULL)
         return;
-    owned = (struct owned *)((unsigned char *)reply - offsetof(struct owned, reply));
+    owned = (struct owned *)(void *)((unsigned char *)reply - offsetof(struct owned, reply));
     arena_deinit(&owned->arena);
     free(owned);
 }

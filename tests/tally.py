@@ -11,9 +11,9 @@ import sys
 
 # Runner -> (a closing line, the kind that the line counts; None: each of its words says).
 CLOSING_LINES = (
-    (re.compile(r"^\[ +PASSED +\] (\d+) test", re.M), "passed"),
-    (re.compile(r"^\[ +FAILED +\] (\d+) test", re.M), "failed"),
-    (re.compile(r"^\[ +SKIPPED +\] (\d+) test", re.M), "skipped"),
+    (re.compile(r"^\[ +PASSED +\] (\d+) test.*", re.M), "passed"),
+    (re.compile(r"^\[ +FAILED +\] (\d+) test.*", re.M), "failed"),
+    (re.compile(r"^\[ +SKIPPED +\] (\d+) test.*", re.M), "skipped"),
     (re.compile(r"^# pass (\d+)", re.M), "passed"),
     (re.compile(r"^# fail (\d+)", re.M), "failed"),
     (re.compile(r"^# skipped (\d+)", re.M), "skipped"),

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * batch.c -- one batch: begin, run, commit, then remember, then answer.
+ *
+ *   begin --> what is due by itself --> the calls --> the waiters --> write counters --> commit
+ *                                                                                          |
+ *            post the replies <-- apply the effects to the indexes <---------- durable ----+
+ *
+ * One bad call never spoils its batch: verbs validate before they write. Where the store itself
+ * refuses in the middle (no room), the batch is taken back whole, and its calls are run again one
+ * by one: then only the one that does not fit is refused. Taking back is: abort the transaction,
+ * copy `kept` over `now`, forget the effects, put served waiters back.
+ *
+ * If a commit fails otherwise, nobody knows what is on the disk. Then the shard fails for good:
+ * its calls are answered as unknown and `on_failure` ends the process.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "shard/state.h"
+
+#define USAGE_EVERY_MS 100
+#define NEARLY_FULL_PERCENT 85
+
+static void run_together(struct shard *shard, struct list *calls);
+static void run_alone(struct shard *shard, struct list *calls);
+static bool begin(struct shard *shard, bool writable);
+static void run_calls(struct shard *shard, struct list *calls);
+static void run_call(struct shard *shard, struct call *call);
+static bool commit(struct shard *shard);
+static void take_back(struct shard *shard, struct list *calls);
+static void apply(struct shard *shard);
+static void post(struct shard *shard);
+static void fail_for_good(struct shard *shard);
+
+static bool wants_writing(const struct shard *shard, const struct list *calls)
+{
+    LIST_EACH(link, calls)
+    {
+        if (CONTAINER_OF(link, struct call, link)->verb->writes)
+            return true;
+    }
+    return expire_next_ms(shard) <= shard->batch.now_ms ||
+           sweep_next_ms(shard) <= shard->batch.now_ms;
+}
+
+void batch_run(struct shard *shard, struct list *calls)
+{
+    shard->batch.now_ms = clock_now_ms(&shard->options.clock);
+    wait_expire(shard);
+    if (shard->failed)
+        list_append_all(&shard->batch.done, calls);
+    else if (!list_is_empty(calls) || wants_writing(shard, calls))
+        run_together(shard, calls);
+    if (!list_is_empty(calls)) {
+        run_alone(shard, calls);
+        if (!shard->failed && !list_is_empty(&shard->waiting))
+            run_together(shard, calls); /* empty by now: what became ready is for the waiters */
+    }
+    post(shard);
+}
+
+/* Leaves the calls in `calls` if the batch had to be taken back. */
+static void run_together(struct shard *shard, struct list *calls)
+{
+    if (!begin(shard, wants_writing(shard, calls))) {
+        fail_for_good(shard);
+        list_append_all(&shard->batch.done, calls);
+        return;
+    }
+    if (shard->batch.writable) {
+        expire_run(shard);
+        sweep_run(shard);
+    }
+    run_calls(shard, calls);
+    if (shard->batch.failed == STATUS_OK && shard->batch.writable)
+        wait_serve(shard);
+    if (shard->batch.failed == STATUS_OK && commit(shard))
+        apply(shard);
+    else
+        take_back(shard, calls);
+}
+
+static void run_alone(struct shard *shard, struct list *calls)
+{
+    struct list *link;
+
+    while (!shard->failed && (link = list_take_first(calls)) != NULL) {
+        struct call *call = CONTAINER_OF(link, struct call, link);
+        struct list one;
+        enum status failed;
+
+        list_init(&one);
+        list_append(&one, link);
+        if (!begin(shard, call->verb->writes)) {
+            fail_for_good(shard);
+            list_append_all(calls, &one);
+            break;
+        }
+        shard->batch.alone = true;
+        run_calls(shard, &one);
+        if (shard->batch.failed == STATUS_OK && commit(shard)) {
+            apply(shard);
+            continue;
+        }
+        failed = shard->batch.failed;
+        take_back(shard, &one);
+        if (!list_is_empty(&one)) {
+            error_set(&call->error, failed, NULL);
+            list_append_all(&shard->batch.done, &one);
+        }
+    }
+    list_append_all(&shard->batch.done, calls); /* only if the shard failed meanwhile */
+}
+
+static bool begin(struct shard *shard, bool writable)
+{
+    struct batch *batch = &shard->batch;
+
+    ASSERT(batch->txn == NULL && batch->effect_count == 0);
+    batch->writable = writable;
+    batch->alone = false;
+    batch->failed = STATUS_OK;
+    batch->meta_dirty = false;
+    batch->meta_kept = shard->meta;
+    batch->tombstone_first_kept = shard->tombstone_first;
+    batch->tombstone_count_kept = shard->tombstone_count;
+    return (writable ? store_begin_write(shard->store, &batch->txn)
+                     : store_begin_read(shard->store, &batch->txn)) == STATUS_OK;
+}
+
+static void run_calls(struct shard *shard, struct list *calls)
+{
+    struct list ran;
+    struct list *link;
+
+    list_init(&ran);
+    while (shard->batch.failed == STATUS_OK && (link = list_take_first(calls)) != NULL) {
+        list_append(&ran, link);
+        run_call(shard, CONTAINER_OF(link, struct call, link));
+    }
+    if (shard->batch.failed != STATUS_OK) { /* in their order, those that ran first */
+        list_append_all(&ran, calls);
+        list_append_all(calls, &ran);
+    }
+}
+
+static bool is_nearly_full(struct shard *shard)
+{
+    struct store_usage usage;
+
+    if (shard->batch.now_ms - shard->usage_checked_ms >= USAGE_EVERY_MS) {
+        shard->usage_checked_ms = shard->batch.now_ms;
+        if (store_usage(shard->store, &usage) == STATUS_OK)
+            shard->nearly_full = usage.max_bytes > 0 && usage.used_bytes / NEARLY_FULL_PERCENT >=
+                                                            usage.max_bytes / 100;
+    }
+    return shard->nearly_full;
+}
+
+/* The call is in a list of run_calls, and leaves it here unless the batch failed. */
+static void run_call(struct shard *shard, struct call *call)
+{
+    enum call_result result;
+
+    call->kept = call->progress;
+    if (call->verb->may_be_full && is_nearly_full(shard)) {
+        error_set(&call->error, STATUS_STORE_FULL, NULL);
+        batch_finish(shard, call);
+        return;
+    }
+    result = call->verb->run(shard, call);
+    shard->commands++;
+    if (shard->batch.failed != STATUS_OK || result == CALL_WAIT)
+        return;
+    list_remove(&call->link);
+    list_append(result == CALL_AGAIN ? &shard->batch.again : &shard->batch.done, &call->link);
+}
+
+void batch_finish(struct shard *shard, struct call *call)
+{
+    list_remove(&call->link);
+    list_append(&shard->batch.done, &call->link);
+}
+
+static void write_queue(struct shard *shard, struct queue *queue)
+{
+    const struct queue_state *now = &queue->now;
+    struct key key = key_of_queue(queue->number);
+    uint8_t *value;
+    struct queue_record record = {
+        .config = now->config,
+        .tally = now->tally,
+        .created_ms = queue->created_ms,
+        .paused = now->paused,
+        .deleting = now->deleting,
+        .next_seq = now->next_seq,
+        .next_dataset = now->next_dataset,
+        .name = slice_of(queue->name, queue->name_size),
+    };
+
+    memcpy(record.cursor, now->cursor, sizeof record.cursor);
+    memcpy(record.fresh, now->fresh, sizeof record.fresh);
+    memcpy(record.returned, now->returned, sizeof record.returned);
+    if (batch_reserve(shard, STORE_QUEUE, key, queue_record_size(&record), &value) == STATUS_OK)
+        queue_record_write(&record, key_slice(&key), value);
+}
+
+static void write_dataset(struct shard *shard, uint32_t queue, struct dataset *dataset)
+{
+    struct key key = key_of_dataset(queue, dataset->number);
+    struct dataset_record record = {
+        .tally = dataset->now,
+        .name = slice_of(dataset->name, dataset->name_size),
+    };
+    uint8_t *value;
+
+    if (batch_reserve(shard, STORE_DATASET, key, dataset_record_size(&record), &value) == STATUS_OK)
+        dataset_record_write(&record, key_slice(&key), value);
+}
+
+static void write_meta(struct shard *shard)
+{
+    struct slice name = slice_of_string(META_KEY);
+    uint8_t *value;
+
+    if (store_reserve(shard->batch.txn, STORE_META, name, META_RECORD_SIZE, &value) == STATUS_OK)
+        meta_record_write(&shard->meta, name, value);
+    else
+        batch_fail(shard, STATUS_STORE_FULL);
+}
+
+/* False: taken back, or failed for good. */
+static bool commit(struct shard *shard)
+{
+    struct batch *batch = &shard->batch;
+    enum status status;
+
+    if (!batch->writable) {
+        store_abort(batch->txn);
+        batch->txn = NULL;
+        return true;
+    }
+    LIST_EACH(link, &batch->dirty_queues)
+    {
+        struct queue *queue = CONTAINER_OF(link, struct queue, dirty_link);
+
+        write_queue(shard, queue);
+        LIST_EACH(dataset_link, &queue->dirty_datasets)
+        write_dataset(shard, queue->number,
+                      CONTAINER_OF(dataset_link, struct dataset, dirty_link));
+    }
+    if (batch->meta_dirty)
+        write_meta(shard);
+    if (!index_reserve(shard))
+        batch_fail(shard, STATUS_UNAVAILABLE);
+    if (batch->failed != STATUS_OK)
+        return false;
+
+    status = store_commit(batch->txn);
+    batch->txn = NULL;
+    shard->commits++;
+    if (status != STATUS_OK)
+        batch_fail(shard, status);
+    return status == STATUS_OK;
+}
+
+static void take_back_queue(struct shard *shard, struct queue *queue)
+{
+    LIST_EACH_SAFE(link, &queue->dirty_datasets)
+    {
+        struct dataset *dataset = CONTAINER_OF(link, struct dataset, dirty_link);
+
+        dataset->now = dataset->kept;
+        list_remove(link);
+        if (dataset->is_new)
+            dataset_free(queue, dataset);
+    }
+    queue->now = queue->kept;
+    queue->dirty = false;
+    list_remove(&queue->dirty_link);
+    if (queue->is_new)
+        queue_free(shard, queue);
+}
+
+static void take_back(struct shard *shard, struct list *calls)
+{
+    struct batch *batch = &shard->batch;
+
+    store_abort(batch->txn);
+    batch->txn = NULL;
+    wait_put_back(shard);
+    LIST_EACH_SAFE(link, &batch->dirty_queues)
+    take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link));
+    shard->meta = batch->meta_kept;
+    shard->tombstone_first = batch->tombstone_first_kept;
+    shard->tombstone_count = batch->tombstone_count_kept;
+    for (size_t i = 0; i < batch->effect_count; i++)
+        index_forget(shard, &batch->effects[i]);
+    batch->effect_count = 0;
+
+    list_append_all(calls, &batch->again);
+    list_append_all(calls, &batch->done);
+    LIST_EACH(link, calls)
+    {
+        struct call *call = CONTAINER_OF(link, struct call, link);
+
+        call->progress = call->kept;
+        call->error = ERROR_NONE;
+    }
+    if (batch->failed == STATUS_INTERNAL) {
+        fail_for_good(shard);
+        list_append_all(&batch->done, calls);
+    }
+}
+
+static void settle_dataset(struct dataset *dataset, int64_t now_ms)
+{
+    if (dataset->now.done > dataset->kept.done)
+        dataset_note_done(dataset, dataset->now.done - dataset->kept.done, now_ms);
+    dataset->kept = dataset->now;
+    dataset->is_new = false;
+    list_remove(&dataset->dirty_link);
+}
+
+/* The commit stands: memory follows. */
+static void apply(struct shard *shard)
+{
+    struct batch *batch = &shard->batch;
+
+    LIST_EACH_SAFE(link, &batch->dirty_queues)
+    {
+        struct queue *queue = CONTAINER_OF(link, struct queue, dirty_link);
+
+        LIST_EACH_SAFE(dataset_link, &queue->dirty_datasets)
+        settle_dataset(CONTAINER_OF(dataset_link, struct dataset, dirty_link), batch->now_ms);
+        queue->kept = queue->now;
+        queue->dirty = false;
+        queue->is_new = false;
+        list_remove(&queue->dirty_link);
+    }
+    for (size_t i = 0; i < batch->effect_count; i++)
+        index_apply(shard, &batch->effects[i]);
+    batch->effect_count = 0;
+    wait_settle(shard);
+}
+
+/* Answers what is finished, and puts what has more to do at the end of the inbox. */
+static void post(struct shard *shard)
+{
+    struct batch *batch = &shard->batch;
+    struct list *link;
+
+    list_append_all(&batch->done, &batch->dropped);
+    pthread_mutex_lock(&shard->mutex);
+    LIST_EACH(done, &batch->done)
+    {
+        struct call *call = CONTAINER_OF(done, struct call, link);
+
+        call->posted = true;
+        list_remove(&call->cancel_link);
+    }
+    list_append_all(&shard->inbox, &batch->again);
+    pthread_mutex_unlock(&shard->mutex);
+
+    while ((link = list_take_first(&batch->done)) != NULL) {
+        struct call *call = CONTAINER_OF(link, struct call, link);
+
+        if (shard->failed && call->error.status == STATUS_OK)
+            error_set(&call->error, STATUS_UNAVAILABLE,
+                      "storage failed; whether this was stored is unknown");
+        mailbox_post(call->mailbox, &call->letter);
+    }
+}
+
+static void fail_for_good(struct shard *shard)
+{
+    if (shard->failed)
+        return;
+    shard->failed = true;
+    LOG_ERROR("storage_failed", LOG_INT("shard", shard->options.index),
+              LOG_STRING("consequence", "the broker stops; outcomes of this batch are unknown"));
+    if (shard->options.on_failure != NULL)
+        shard->options.on_failure(shard->options.context);
+}
+
+void batch_touch_queue(struct shard *shard, struct queue *queue)
+{
+    ASSERT(shard->batch.writable);
+    if (queue->dirty)
+        return;
+    queue->dirty = true;
+    list_append(&shard->batch.dirty_queues, &queue->dirty_link);
+}
+
+void batch_touch_dataset(struct shard *shard, struct queue *queue, struct dataset *dataset)
+{
+    batch_touch_queue(shard, queue);
+    if (list_is_empty(&dataset->dirty_link))
+        list_append(&queue->dirty_datasets, &dataset->dirty_link);
+}
+
+void batch_touch_meta(struct shard *shard)
+{
+    shard->batch.meta_dirty = true;
+}
+
+struct effect *batch_effect(struct shard *shard, enum effect_kind kind)
+{
+    struct batch *batch = &shard->batch;
+    struct effect *effect;
+
+    if (batch->effect_count == batch->effect_capacity) {
+        size_t capacity = batch->effect_capacity == 0 ? 256 : batch->effect_capacity * 2;
+        struct effect *grown = realloc(batch->effects, capacity * sizeof *grown);
+
+        if (grown == NULL) {
+            batch_fail(shard, STATUS_UNAVAILABLE);
+            return NULL;
+        }
+        batch->effects = grown;
+        batch->effect_capacity = capacity;
+    }
+    effect = &batch->effects[batch->effect_count++];
+    *effect = (struct effect){.kind = kind};
+    return effect;
+}
+
+enum status batch_fail(struct shard *shard, enum status status)
+{
+    if (shard->batch.failed == STATUS_OK || status == STATUS_INTERNAL)
+        shard->batch.failed = status;
+    return status;
+}
+
+static enum status checked(struct shard *shard, enum status status)
+{
+    return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : batch_fail(shard, status);
+}
+
+enum status batch_get(struct shard *shard, enum store_table table, struct key key,
+                      struct slice *ret_value)
+{
+    return checked(shard, store_get(shard->batch.txn, table, key_slice(&key), ret_value));
+}
+
+enum status batch_scan(struct shard *shard, enum store_table table, struct slice from,
+                       struct slice to, struct store_row *ret_rows, size_t rows_max,
+                       size_t *ret_count)
+{
+    *ret_count = 0;
+    return checked(shard, store_scan(shard->batch.txn, table, from, to, ret_rows, rows_max,
+                                     ret_count));
+}
+
+enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,
+                          uint8_t **ret_value)
+{
+    return checked(shard, store_reserve(shard->batch.txn, table, key_slice(&key), size, ret_value));
+}
+
+enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key)
+{
+    return checked(shard, store_put(shard->batch.txn, table, key_slice(&key), SLICE_EMPTY));
+}
+
+enum status batch_remove(struct shard *shard, enum store_table table, struct key key)
+{
+    return checked(shard, store_remove(shard->batch.txn, table, key_slice(&key)));
+}

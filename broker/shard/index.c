@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * index.c -- what is in flight: leases, sessions, and the tombstones of done leases.
+ *
+ * All of it can be built anew from the store (load.c); a commit changes it by applying the batch's
+ * effects in their order. Applying can't fail: objects were made with the effect, and index_reserve
+ * made room before the commit.
+ *
+ * A tombstone is the active record of a done task, kept so that an ack whose reply was lost can be
+ * repeated. The ring says which to remove next; when it is full, the oldest goes early.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "shard/state.h"
+
+static uint64_t hash_place(struct place place)
+{
+    return hash_u64(place.seq ^ ((uint64_t)place.queue << 36) ^ ((uint64_t)place.priority << 32));
+}
+
+static struct lease *lease_find(struct shard *shard, struct place place)
+{
+    for (struct map_node *node = map_first_of(&shard->leases, hash_place(place)); node != NULL;
+         node = map_next_of(node)) {
+        struct lease *lease = CONTAINER_OF(node, struct lease, node);
+
+        if (place_equal(lease->place, place))
+            return lease;
+    }
+    return NULL;
+}
+
+struct lease *lease_new(struct place place, uint32_t fence)
+{
+    struct lease *self = calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    self->place = place;
+    self->fence = fence;
+    heap_node_init(&self->deadline);
+    list_init(&self->link);
+    return self;
+}
+
+struct session *session_new(uint64_t id, const struct session_record *record)
+{
+    struct session *self = calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    self->id = id;
+    self->queue = record->queue;
+    self->session_ms = record->session_ms;
+    self->opened_ms = record->opened_ms;
+    self->worker_size = record->worker.size;
+    if (record->worker.size > 0)
+        memcpy(self->worker, record->worker.data, record->worker.size);
+    heap_node_init(&self->deadline);
+    list_init(&self->leases);
+    return self;
+}
+
+void session_free(struct session *session)
+{
+    if (session == NULL)
+        return;
+    free(session->stops);
+    free(session);
+}
+
+struct session *session_find(struct shard *shard, uint64_t id)
+{
+    for (struct map_node *node = map_first_of(&shard->sessions, hash_u64(id)); node != NULL;
+         node = map_next_of(node)) {
+        struct session *session = CONTAINER_OF(node, struct session, node);
+
+        if (session->id == id)
+            return session;
+    }
+    return NULL;
+}
+
+static bool reserve_tombstones(struct shard *shard, size_t more)
+{
+    size_t capacity = shard->tombstone_capacity == 0 ? 1024 : shard->tombstone_capacity;
+    struct tombstone *grown;
+
+    if (more > TOMBSTONES_MAX)
+        more = TOMBSTONES_MAX;
+    while (capacity < shard->tombstone_count + more && capacity < TOMBSTONES_MAX)
+        capacity *= 2;
+    if (capacity == shard->tombstone_capacity)
+        return true;
+    grown = malloc(capacity * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    for (uint32_t i = 0; i < shard->tombstone_count; i++)
+        grown[i] = shard->tombstones[(shard->tombstone_first + i) % shard->tombstone_capacity];
+    free(shard->tombstones);
+    shard->tombstones = grown;
+    shard->tombstone_first = 0;
+    shard->tombstone_capacity = (uint32_t)capacity;
+    return true;
+}
+
+bool index_reserve(struct shard *shard)
+{
+    size_t leases = 0;
+    size_t sessions = 0;
+    size_t tombstones = 0;
+
+    for (size_t i = 0; i < shard->batch.effect_count; i++) {
+        enum effect_kind kind = shard->batch.effects[i].kind;
+
+        leases += kind == EFFECT_LEASE_BEGIN;
+        sessions += kind == EFFECT_SESSION_BEGIN;
+        tombstones += kind == EFFECT_TOMBSTONE;
+    }
+    return (leases == 0 || (map_reserve(&shard->leases, leases) &&
+                            heap_reserve(&shard->lease_deadlines, leases))) &&
+           (sessions == 0 || (map_reserve(&shard->sessions, sessions) &&
+                              heap_reserve(&shard->session_deadlines, sessions))) &&
+           (tombstones == 0 || reserve_tombstones(shard, tombstones));
+}
+
+static void lease_insert(struct shard *shard, struct lease *lease, uint64_t session_id,
+                         int64_t deadline_ms)
+{
+    lease->session = session_id == 0 ? NULL : session_find(shard, session_id);
+    map_insert(&shard->leases, &lease->node, hash_place(lease->place));
+    if (lease->session == NULL) {
+        heap_push(&shard->lease_deadlines, &lease->deadline, deadline_ms);
+        return;
+    }
+    list_append(&lease->session->leases, &lease->link);
+    lease->session->lease_count++;
+}
+
+static void lease_drop(struct shard *shard, struct lease *lease, bool acked)
+{
+    if (lease->session != NULL) {
+        lease->session->lease_count--;
+        lease->session->acked += acked;
+    }
+    shard->graced_count -= lease->is_graced;
+    list_remove(&lease->link);
+    heap_remove(&shard->lease_deadlines, &lease->deadline);
+    map_remove(&shard->leases, &lease->node);
+    free(lease);
+}
+
+/* Bounded; a notice that finds no room is left out: the ack will tell. */
+static void session_note_stop(struct shard *shard, const struct effect *effect)
+{
+    struct session *session = session_find(shard, effect->session_id);
+    struct queue *queue = shard_queue_of_number(shard, effect->place.queue);
+
+    if (session == NULL || session->ended || queue == NULL || session->stop_count >= STOPS_MAX)
+        return;
+    if (session->stop_count == session->stop_capacity) {
+        size_t capacity = session->stop_capacity == 0 ? 16 : session->stop_capacity * 2;
+        struct stop_notice *grown = realloc(session->stops, capacity * sizeof *grown);
+
+        if (grown == NULL)
+            return;
+        session->stops = grown;
+        session->stop_capacity = capacity;
+    }
+    session->stops[session->stop_count++] = (struct stop_notice){
+        .token = {effect->place, effect->fence, queue->seal},
+        .reason = effect->reason,
+    };
+}
+
+static void tombstone_push(struct shard *shard, struct place place, int64_t until_ms)
+{
+    uint32_t at;
+
+    if (shard->tombstone_count == shard->tombstone_capacity) {
+        /* Full: sweep_run keeps it from coming to this but for huge batches. The row that is
+         * forgotten here stays in the store until the next start finds it. */
+        shard->tombstone_first = (shard->tombstone_first + 1) % shard->tombstone_capacity;
+        shard->tombstone_count--;
+    }
+    at = (shard->tombstone_first + shard->tombstone_count++) % shard->tombstone_capacity;
+    shard->tombstones[at] = (struct tombstone){place, until_ms};
+}
+
+/* A queue goes: its leases and sessions are no longer in flight. */
+static void drop_queue(struct shard *shard, struct queue *queue)
+{
+    struct map_node *node = map_next(&shard->leases, NULL);
+
+    while (node != NULL) {
+        struct lease *lease = CONTAINER_OF(node, struct lease, node);
+
+        node = map_next(&shard->leases, node);
+        if (lease->place.queue == queue->number)
+            lease_drop(shard, lease, false);
+    }
+    node = map_next(&shard->sessions, NULL);
+    while (node != NULL) {
+        struct session *session = CONTAINER_OF(node, struct session, node);
+
+        node = map_next(&shard->sessions, node);
+        if (session->queue == queue->number) {
+            session->ended = true;
+            heap_move(&shard->session_deadlines, &session->deadline, 0); /* expire.c removes it */
+        }
+    }
+}
+
+void index_apply(struct shard *shard, struct effect *effect)
+{
+    struct lease *lease;
+    struct session *session;
+
+    switch (effect->kind) {
+    case EFFECT_LEASE_BEGIN:
+        lease_insert(shard, effect->lease, effect->session_id, effect->at_ms);
+        break;
+    case EFFECT_LEASE_MOVE:
+        lease = lease_find(shard, effect->place);
+        if (lease != NULL && lease->session == NULL)
+            heap_move(&shard->lease_deadlines, &lease->deadline, effect->at_ms);
+        break;
+    case EFFECT_LEASE_END:
+        lease = lease_find(shard, effect->place);
+        ASSERT(lease != NULL); /* M2 */
+        lease_drop(shard, lease, effect->acked);
+        break;
+    case EFFECT_STOP:
+        session_note_stop(shard, effect);
+        break;
+    case EFFECT_TOMBSTONE:
+        tombstone_push(shard, effect->place, effect->at_ms);
+        break;
+    case EFFECT_SESSION_BEGIN:
+        session = effect->session;
+        map_insert(&shard->sessions, &session->node, hash_u64(session->id));
+        heap_push(&shard->session_deadlines, &session->deadline, effect->at_ms);
+        if (shard_queue_of_number(shard, session->queue) != NULL)
+            shard_queue_of_number(shard, session->queue)->session_count++;
+        break;
+    case EFFECT_SESSION_END:
+        session = session_find(shard, effect->session_id);
+        ASSERT(session != NULL && list_is_empty(&session->leases));
+        if (shard_queue_of_number(shard, session->queue) != NULL)
+            shard_queue_of_number(shard, session->queue)->session_count--;
+        heap_remove(&shard->session_deadlines, &session->deadline);
+        map_remove(&shard->sessions, &session->node);
+        session_free(session);
+        break;
+    case EFFECT_QUEUE_DELETING:
+        shard->deleting_count++;
+        wait_drop_queue(shard, effect->queue);
+        drop_queue(shard, effect->queue);
+        queue_unname(shard, effect->queue);
+        break;
+    case EFFECT_QUEUE_GONE:
+        shard->deleting_count--;
+        queue_free(shard, effect->queue);
+        break;
+    }
+}
+
+void index_forget(struct shard *shard, struct effect *effect)
+{
+    (void)shard;
+    free(effect->lease);
+    session_free(effect->session);
+}
+
+enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,
+                            int64_t deadline_ms)
+{
+    struct lease *lease = lease_new(place, task->fence);
+
+    if (lease == NULL || !map_reserve(&shard->leases, 1) ||
+        !heap_reserve(&shard->lease_deadlines, 1)) {
+        free(lease);
+        return STATUS_UNAVAILABLE;
+    }
+    lease->is_graced = true;
+    shard->graced_count++;
+    lease_insert(shard, lease, task->session, deadline_ms);
+    return STATUS_OK;
+}
+
+int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms)
+{
+    struct lease *lease = shard->graced_count == 0 ? NULL : lease_find(shard, place);
+
+    if (lease == NULL || lease->session != NULL || lease->deadline.key < recorded_ms)
+        return recorded_ms;
+    return lease->deadline.key;
+}
+
+enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms)
+{
+    if (!reserve_tombstones(shard, 1))
+        return STATUS_UNAVAILABLE;
+    tombstone_push(shard, place, until_ms);
+    return STATUS_OK;
+}
+
+void index_free(struct shard *shard)
+{
+    struct map_node *node;
+
+    while ((node = map_next(&shard->leases, NULL)) != NULL)
+        lease_drop(shard, CONTAINER_OF(node, struct lease, node), false);
+    while ((node = map_next(&shard->sessions, NULL)) != NULL) {
+        struct session *session = CONTAINER_OF(node, struct session, node);
+
+        heap_remove(&shard->session_deadlines, &session->deadline);
+        map_remove(&shard->sessions, node);
+        session_free(session);
+    }
+    map_deinit(&shard->leases);
+    map_deinit(&shard->sessions);
+    heap_deinit(&shard->lease_deadlines);
+    heap_deinit(&shard->session_deadlines);
+    free(shard->tombstones);
+}

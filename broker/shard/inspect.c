@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.c -- backup and check: long reads over a snapshot, on a thread of their own, so that the
+ * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile.
+ */
+#include <signal.h>
+
+#include "shard/state.h"
+
+struct inspection {
+    struct shard *shard;
+    struct inspect_call *call;
+    enum status (*run)(struct store *store, struct inspect_call *call);
+};
+
+static enum status run_backup(struct store *store, struct inspect_call *call)
+{
+    enum status status = store_backup(store, call->directory, &call->bytes);
+
+    if (status != STATUS_OK)
+        error_set(&call->call.error, status, "the copy to %s failed", call->directory);
+    return status;
+}
+
+static void *inspector_main(void *argument)
+{
+    struct inspection *self = argument;
+    struct shard *shard = self->shard;
+    struct call *call = &self->call->call;
+    enum status status = self->run(shard->store, self->call);
+
+    if (status != STATUS_OK && call->error.status == STATUS_OK)
+        error_set(&call->error, status, NULL);
+    atomic_store(&shard->inspecting, false);
+    mailbox_post(call->mailbox, &call->letter);
+    return NULL;
+}
+
+static void refuse(struct call *call, const char *sentence)
+{
+    error_set(&call->error, STATUS_UNAVAILABLE, "%s", sentence);
+    mailbox_post(call->mailbox, &call->letter);
+}
+
+static void start(struct shard *self, struct inspect_call *call,
+                  enum status (*run)(struct store *, struct inspect_call *))
+{
+    struct inspection *inspection = ARENA_NEW(call->call.arena, struct inspection);
+    sigset_t all;
+    sigset_t before;
+    int failed;
+
+    if (inspection == NULL || atomic_exchange(&self->inspecting, true)) {
+        refuse(&call->call, "a backup or check is under way already; try again when it is done");
+        return;
+    }
+    if (self->has_inspector)
+        pthread_join(self->inspector, NULL); /* it has posted its last letter */
+    *inspection = (struct inspection){self, call, run};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&self->inspector, NULL, inspector_main, inspection);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    self->has_inspector = failed == 0;
+    if (failed != 0) {
+        atomic_store(&self->inspecting, false);
+        refuse(&call->call, "no thread can be started for it");
+    }
+}
+
+void shard_backup(struct shard *self, struct inspect_call *call)
+{
+    start(self, call, run_backup);
+}
+
+void shard_check(struct shard *self, struct inspect_call *call)
+{
+    start(self, call, check_run);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.c -- one worker process, and the leases that its heartbeats keep.
+ *
+ * Heartbeats are not written down: a restart gives every stored session its whole time again,
+ * which no promise forbids, so that keeping a hundred thousand leases costs no disk at all.
+ */
+#include "base/assert.h"
+#include "shard/state.h"
+
+static enum status write_record(struct shard *shard, uint64_t id,
+                                const struct session_record *record)
+{
+    struct key key = key_of_session(id);
+    uint8_t *value;
+    enum status status =
+        batch_reserve(shard, STORE_SESSION, key, session_record_size(record), &value);
+
+    if (status == STATUS_OK)
+        session_record_write(record, key_slice(&key), value);
+    return status;
+}
+
+static enum call_result run_open(struct shard *shard, struct call *base)
+{
+    struct session_call *call = CONTAINER_OF(base, struct session_call, call);
+    struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
+    int64_t max = shard->options.limits.sessions_max;
+    struct session_record record;
+    struct effect *effect;
+
+    if (queue == NULL)
+        return CALL_DONE;
+    if ((int64_t)shard->sessions.count >= max) {
+        error_limit(&base->error, STATUS_LIMIT_REACHED, "queue", max, max,
+                    "the broker has its %d open sessions already", (int)max);
+        return CALL_DONE;
+    }
+    record = (struct session_record){
+        queue->number, call->session_ms, shard->batch.now_ms, call->worker};
+    call->session = (uint64_t)shard->options.index << 58 | shard->meta.next_session++;
+    batch_touch_meta(shard);
+    effect = batch_effect(shard, EFFECT_SESSION_BEGIN);
+    if (effect == NULL || write_record(shard, call->session, &record) != STATUS_OK)
+        return CALL_DONE;
+    effect->session = session_new(call->session, &record);
+    effect->at_ms = shard->batch.now_ms + call->session_ms;
+    if (effect->session == NULL)
+        batch_fail(shard, STATUS_UNAVAILABLE);
+    else
+        effect->session->heartbeat_ms = shard->batch.now_ms;
+    return CALL_DONE;
+}
+
+static struct session *find_open(struct shard *shard, struct session_call *call)
+{
+    struct session *session = session_find(shard, call->session);
+
+    if (session == NULL || session->ended) {
+        error_set(&call->call.error, STATUS_SESSION_NOT_FOUND, NULL);
+        return NULL;
+    }
+    return session;
+}
+
+static enum call_result run_heartbeat(struct shard *shard, struct call *base)
+{
+    struct session_call *call = CONTAINER_OF(base, struct session_call, call);
+    struct session *session = find_open(shard, call);
+
+    if (session == NULL)
+        return CALL_DONE;
+    call->stops = ARENA_ARRAY(base->arena, session->stop_count, struct stop_notice);
+    call->stop_count = call->stops == NULL ? 0 : session->stop_count;
+    if (call->stop_count > 0)
+        memcpy(call->stops, session->stops, session->stop_count * sizeof *session->stops);
+    session->stop_count -= call->stop_count;
+    session->heartbeat_ms = shard->batch.now_ms;
+    heap_move(&shard->session_deadlines, &session->deadline,
+              shard->batch.now_ms + session->session_ms);
+    call->session_ms = session->session_ms;
+    call->leased = session->lease_count;
+    return CALL_DONE;
+}
+
+enum status session_return_leases(struct shard *shard, struct session *session,
+                                  enum task_command_kind kind, size_t max, int64_t *ret_returned,
+                                  bool *ret_more)
+{
+    struct effect *effect;
+    size_t count = 0;
+
+    *ret_more = false;
+    LIST_EACH(link, &session->leases)
+    {
+        struct lease *lease = CONTAINER_OF(link, struct lease, link);
+        struct queue *queue = shard_queue_of_number(shard, lease->place.queue);
+        struct task_command command = {.kind = kind,
+                                       .session = session->id,
+                                       .fence = lease->fence,
+                                       .delay_ms = TASK_DELAY_BACKOFF};
+        struct task_effects effects;
+        struct held held;
+
+        if (count++ == max) {
+            *ret_more = true;
+            return STATUS_OK;
+        }
+        /* An ack earlier in this batch may have ended the lease: then the step is refused. */
+        if (held_load(shard, queue, lease->place, &held) == STATUS_OK &&
+            held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
+            ++*ret_returned;
+        if (shard->batch.failed != STATUS_OK)
+            return shard->batch.failed;
+    }
+    effect = batch_effect(shard, EFFECT_SESSION_END);
+    if (effect == NULL)
+        return STATUS_UNAVAILABLE;
+    effect->session_id = session->id;
+    return batch_remove(shard, STORE_SESSION, key_of_session(session->id));
+}
+
+static enum call_result run_close(struct shard *shard, struct call *base)
+{
+    struct session_call *call = CONTAINER_OF(base, struct session_call, call);
+    struct session *session = session_find(shard, call->session);
+    bool more;
+
+    if (session == NULL || (session->ended && !base->progress.begun)) {
+        error_set(&base->error, STATUS_SESSION_NOT_FOUND, NULL);
+        return CALL_DONE;
+    }
+    session->ended = true; /* stays so if the batch is taken back: nobody uses it any more */
+    if (!base->progress.begun) {
+        base->progress.begun = true; /* leases that this batch gives it are indexed by the next */
+        return CALL_AGAIN;
+    }
+    if (session_return_leases(shard, session, TASK_NACK_PREEMPTED, STEP_RECORDS_MAX,
+                              &base->progress.count, &more) != STATUS_OK)
+        return CALL_DONE;
+    return more ? CALL_AGAIN : CALL_DONE;
+}
+
+static enum call_result run_list(struct shard *shard, struct call *base)
+{
+    struct session_call *call = CONTAINER_OF(base, struct session_call, call);
+    struct queue *only = NULL;
+
+    call->view_count = 0;
+    if (call->queue.size > 0 &&
+        (only = shard_find_queue(shard, call->queue, &base->error)) == NULL)
+        return CALL_DONE;
+    call->views = ARENA_ARRAY(base->arena, shard->sessions.count, struct session_view);
+    for (struct map_node *node = map_next(&shard->sessions, NULL);
+         node != NULL && call->views != NULL; node = map_next(&shard->sessions, node)) {
+        struct session *session = CONTAINER_OF(node, struct session, node);
+        struct queue *queue = shard_queue_of_number(shard, session->queue);
+
+        if (session->ended || queue == NULL || (only != NULL && queue != only))
+            continue;
+        call->views[call->view_count++] = (struct session_view){
+            .session = session->id,
+            .queue = arena_copy(base->arena, slice_of(queue->name, queue->name_size)),
+            .worker = arena_copy(base->arena, slice_of(session->worker, session->worker_size)),
+            .opened_ms = session->opened_ms,
+            .heartbeat_ms = session->heartbeat_ms,
+            .session_ms = session->session_ms,
+            .leased = session->lease_count,
+            .acked = session->acked,
+        };
+    }
+    if (call->views == NULL)
+        error_set(&base->error, STATUS_TOO_LARGE, "too many sessions for one reply");
+    return CALL_DONE;
+}
+
+const struct verb verb_session_open = {"session_open", true, true, run_open};
+const struct verb verb_session_heartbeat = {"session_heartbeat", false, false, run_heartbeat};
+const struct verb verb_session_close = {"session_close", true, false, run_close};
+const struct verb verb_session_list = {"session_list", false, false, run_list};

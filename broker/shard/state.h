@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state.h -- what a shard has in memory, and the seams between its files. Private to the layer.
+ *
+ *   load.c     reads the store at start
+ *   shard.c    inbox, clock, timers
+ *   batch.c    one batch: begin, run, commit, roll back or apply, post
+ *   held.c     one task in hand: load, step through the rules, store, keep indexes and counts
+ *   blob.c     bytes that may need chunks
+ *   index.c    leases, sessions, tombstones: what a commit changes in memory
+ *   publish.c lease.c wait.c settle.c cancel.c queue.c purge.c session.c dead.c result.c list.c
+ *   dataset.c stats.c          the verbs
+ *   expire.c sweep.c           what happens by itself: deadlines, delays, retention, deletion
+ *   inspect.c check.c          backup and check, on a thread of their own
+ *
+ * Three kinds of state
+ *   durable    in the store, changed by the batch's transaction alone
+ *   working    queue and dataset records as this batch leaves them (`now`), with the last commit's
+ *              copy (`kept`) to go back to
+ *   indexes    leases, sessions, waiters, timers: changed by effects, after the commit
+ *
+ * Invariants
+ *   M1  After a commit, `kept` equals the record in the store; outside a batch `now` == `kept`.
+ *   M2  A task has an index entry in `leases` exactly if its active record says LEASED.
+ *   M3  READY is: an entry in `returned`, or a row in `task` without one in `active`, at or behind
+ *       the cursor. `returned[p]` and `fresh[p]` count them.
+ *   M4  Memory grows with what is in flight (leases, sessions, waiters), not with the backlog.
+ *
+ * Threads: all of it belongs to the shard's thread, but the inbox (guarded by its mutex).
+ */
+#ifndef ACKD_SHARD_STATE_H
+#define ACKD_SHARD_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "core/record.h"
+#include "core/task.h"
+#include "shard/shard.h"
+
+#define BATCH_CALLS_MAX 2000
+#define STEP_RECORDS_MAX 1000               /* of long work, a batch */
+#define TOMBSTONE_MS INT64_C(600000)        /* a done lease's ack may be repeated this long */
+#define TOMBSTONES_MAX (UINT32_C(1) << 20)  /* or until so many more were acked */
+#define SWEEP_PAUSE_MS INT64_C(600000)      /* between two passes over IDs and results */
+#define STOPS_MAX 10000                     /* notices kept for a session */
+
+struct dataset {
+    struct map_node node; /* in queue->datasets, by name */
+    struct list link;     /* queue->dataset_list, by number */
+    struct list dirty_link; /* queue->dirty_datasets */
+    uint32_t number;
+    struct tally now;
+    struct tally kept;
+    bool is_new; /* made in this batch */
+    double rate; /* done a second, decaying; see dataset.c */
+    int64_t rate_at_ms;
+    int64_t rate_since_ms;
+    size_t name_size;
+    char name[DATASET_NAME_BYTES_MAX + 1];
+};
+
+/* The part of a queue that its record holds, but for the name. */
+struct queue_state {
+    struct queue_config config;
+    struct tally tally;
+    bool paused;
+    bool deleting;
+    uint64_t next_seq;
+    uint32_t next_dataset;
+    uint64_t cursor[PRIORITY_COUNT];
+    int64_t fresh[PRIORITY_COUNT];
+    int64_t returned[PRIORITY_COUNT];
+};
+
+struct queue {
+    struct map_node name_node;   /* shard->queues_by_name, unless deleting */
+    struct map_node number_node; /* shard->queues_by_number */
+    struct list link;            /* shard->queues */
+    struct list dirty_link;
+    uint32_t number;
+    int64_t created_ms;
+    uint64_t seal; /* of its lease tokens */
+    struct queue_state now;
+    struct queue_state kept;
+    bool is_new; /* made in this batch */
+    bool dirty;
+    struct map datasets;
+    struct list dataset_list;
+    struct list dirty_datasets;
+    struct dataset **numbered; /* by number; NULL where there is none */
+    uint32_t numbered_count;
+    struct list waiters; /* lease calls, first come first served */
+    int64_t waiter_count;
+    struct list waiting_link; /* shard->waiting, while there are waiters */
+    int64_t session_count;
+    bool is_named; /* in queues_by_name */
+    size_t name_size;
+    char name[QUEUE_NAME_BYTES_MAX + 1];
+};
+
+struct session {
+    struct map_node node; /* shard->sessions */
+    struct heap_node deadline;
+    struct list leases;
+    uint64_t id;
+    uint32_t queue;
+    int64_t session_ms;
+    int64_t opened_ms;
+    int64_t heartbeat_ms;
+    int64_t lease_count;
+    int64_t acked;
+    bool ended; /* closed or lost: its leases are going back */
+    struct stop_notice *stops;
+    size_t stop_count;
+    size_t stop_capacity;
+    size_t worker_size;
+    char worker[WORKER_NAME_BYTES_MAX + 1];
+};
+
+struct lease {
+    struct map_node node; /* shard->leases, by place */
+    struct heap_node deadline; /* in shard->lease_deadlines, unless a session keeps it */
+    struct list link;          /* session->leases */
+    struct session *session;
+    struct place place;
+    uint32_t fence;
+    bool is_graced; /* found at start: `deadline` may be later than its record says */
+};
+
+/* What a commit will change in the indexes. Objects are made when the effect is noted, so that applying it
+ * can't fail. */
+enum effect_kind {
+    EFFECT_LEASE_BEGIN,
+    EFFECT_LEASE_MOVE,
+    EFFECT_LEASE_END,
+    EFFECT_STOP,
+    EFFECT_TOMBSTONE,
+    EFFECT_SESSION_BEGIN,
+    EFFECT_SESSION_END,
+    EFFECT_QUEUE_DELETING,
+    EFFECT_QUEUE_GONE,
+};
+struct effect {
+    enum effect_kind kind;
+    bool acked;
+    enum stop_reason reason;
+    uint32_t fence;
+    struct place place;
+    int64_t at_ms;
+    uint64_t session_id;
+    struct lease *lease;     /* LEASE_BEGIN: owned until applied */
+    struct session *session; /* SESSION_BEGIN: owned until applied */
+    struct queue *queue;     /* QUEUE_DELETING, QUEUE_GONE */
+};
+
+struct tombstone {
+    struct place place;
+    int64_t until_ms;
+};
+
+struct batch {
+    struct store_txn *txn; /* NULL: no batch under way */
+    bool writable;
+    bool alone;         /* the second try, one call at a time */
+    enum status failed; /* the store refused in the middle: the batch must be taken back */
+    int64_t now_ms;
+    struct list dirty_queues;
+    struct list done;   /* calls to answer after the commit */
+    struct list again;  /* calls with more to do */
+    struct list served; /* waiters that got tasks: back to their queues if the commit fails */
+    struct list dropped; /* waiters that end without a task, whatever becomes of the batch */
+    struct effect *effects;
+    size_t effect_count;
+    size_t effect_capacity;
+    struct meta_record meta_kept;
+    uint32_t tombstone_first_kept;
+    uint32_t tombstone_count_kept;
+    bool meta_dirty;
+};
+
+struct shard {
+    struct shard_options options;
+    struct store *store;
+
+    pthread_mutex_t mutex; /* guards the next five */
+    pthread_cond_t wake;
+    struct list inbox;
+    struct list cancels; /* by cancel_link */
+    bool stopping;
+    atomic_bool draining;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool inspecting;
+    pthread_t inspector;
+    bool has_inspector;
+
+    struct meta_record meta;
+    struct map queues_by_name;
+    struct map queues_by_number;
+    struct list queues;
+    struct list waiting; /* queues that have waiters */
+    int64_t queue_count;
+    struct map leases;
+    struct heap lease_deadlines;
+    struct map sessions;
+    struct heap session_deadlines;
+    struct heap wait_deadlines;
+    struct tombstone *tombstones; /* a ring */
+    uint32_t tombstone_first;
+    uint32_t tombstone_count;
+    uint32_t tombstone_capacity;
+    int64_t graced_count; /* leases with is_graced */
+
+    int64_t due_next_ms;   /* no entry of `due` is earlier */
+    int64_t sweep_next_ms; /* retention of IDs and results */
+    struct key sweep_from;
+    bool sweep_results; /* the pass is at the results; else at the IDs */
+    int64_t ttl_next_ms;
+    bool has_ttl; /* some queue has a task_ttl_ms */
+    int64_t deleting_count; /* queues whose records are being removed */
+    int64_t usage_checked_ms;
+    bool nearly_full;
+    bool failed;
+    uint64_t random;
+
+    struct batch batch;
+    int64_t commits;
+    int64_t commands;
+};
+
+/* ---- shard.c ---- */
+uint64_t shard_random(struct shard *self);
+/* The queue of that name, unless it is being deleted; fills in the call's error. */
+struct queue *shard_find_queue(struct shard *self, struct slice name, struct error *error);
+struct queue *shard_queue_of_number(struct shard *self, uint32_t number);
+/* New objects, in the indexes at once; queue_free also takes a half-built one out again. */
+struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number, int64_t created_ms);
+void queue_free(struct shard *shard, struct queue *queue);
+void queue_unname(struct shard *shard, struct queue *queue);
+struct dataset *dataset_new(struct queue *queue, struct slice name, uint32_t number);
+void dataset_free(struct queue *queue, struct dataset *dataset);
+/* NULL if there is none of that name. */
+struct dataset *dataset_find(const struct queue *queue, struct slice name);
+struct dataset *dataset_of_number(const struct queue *queue, uint32_t number);
+
+/* ---- load.c ---- */
+enum status shard_load(struct shard *self, struct error *error);
+
+/* ---- batch.c ---- */
+/* Runs `calls` as one batch and answers them. */
+void batch_run(struct shard *shard, struct list *calls);
+/* Before the first change of a queue's or dataset's `now` in a batch. */
+void batch_touch_queue(struct shard *shard, struct queue *queue);
+void batch_touch_dataset(struct shard *shard, struct queue *queue, struct dataset *dataset);
+void batch_touch_meta(struct shard *shard);
+/* Notes an effect; NULL (and the batch failed) if there is no memory. */
+struct effect *batch_effect(struct shard *shard, enum effect_kind kind);
+/* For every status of the store that a verb does not expect: remembers that the batch must be taken
+ * back, and gives the status on. */
+enum status batch_fail(struct shard *shard, enum status status);
+/* The store's reads and writes in the batch's transaction; any trouble but STATUS_NOT_FOUND fails
+ * the batch. */
+enum status batch_get(struct shard *shard, enum store_table table, struct key key,
+                      struct slice *ret_value);
+enum status batch_scan(struct shard *shard, enum store_table table, struct slice from,
+                       struct slice to, struct store_row *ret_rows, size_t rows_max,
+                       size_t *ret_count);
+enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,
+                          uint8_t **ret_value);
+enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key);
+enum status batch_remove(struct shard *shard, enum store_table table, struct key key);
+/* Answers the call after the commit. */
+void batch_finish(struct shard *shard, struct call *call);
+
+/* ---- held.c ---- */
+/* One task in the hands of a batch. */
+struct held {
+    struct queue *queue;
+    struct place place;
+    struct task task;
+    uint32_t dataset;
+    bool has_active;
+    size_t error_size;
+    char error[ERROR_TEXT_BYTES_MAX];
+};
+/* STATUS_TASK_NOT_FOUND; STATUS_CORRUPT; or the store's. */
+enum status held_load(struct shard *shard, struct queue *queue, struct place place,
+                      struct held *ret_held);
+/* One command through the rules, with all that follows in store, counts and indexes. `error` (may
+ * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE: refused, nothing changed. */
+enum status held_step(struct shard *shard, struct held *held, const struct task_command *command,
+                      const struct slice *error, struct task_effects *ret_effects);
+/* Takes the task out of the store altogether: purge, and deleting a dead letter. */
+enum status held_erase(struct shard *shard, struct held *held);
+/* Sets a READY task aside whose bytes can't be trusted; `returned`: it has an active row. */
+enum status held_quarantine(struct shard *shard, struct queue *queue, struct place place,
+                            bool returned);
+/* The task that was published under this ID. STATUS_TASK_NOT_FOUND; for a done one STATUS_OK with
+ * *ret_done_ms set. */
+enum status held_find(struct shard *shard, struct queue *queue, struct slice id,
+                      struct place *ret_place, int64_t *ret_done_ms);
+/* What a task's row says, with its body copied into the arena if asked for. */
+enum status held_read_row(struct shard *shard, struct place place, struct task_record *ret,
+                          struct arena *arena, bool with_body);
+/* Where a count lies in a tally. */
+int64_t *tally_of(struct tally *tally, enum task_state state);
+void tally_move(struct shard *shard, struct queue *queue, uint32_t dataset, enum task_state from,
+                enum task_state to);
+
+/* ---- blob.c ---- */
+enum status chunks_write(struct shard *shard, struct place place, enum chunk_kind kind,
+                         struct slice data);
+enum status chunks_copy(struct shard *shard, struct place place, enum chunk_kind kind, size_t size,
+                        struct arena *arena, struct slice *ret_data);
+enum status chunks_remove(struct shard *shard, struct place place, enum chunk_kind kind,
+                          size_t size);
+enum status checkpoint_write(struct shard *shard, struct held *held, struct slice data);
+enum status checkpoint_copy(struct shard *shard, struct place place, struct arena *arena,
+                            struct slice *ret_data);
+enum status body_copy(struct shard *shard, struct place place, const struct task_record *record,
+                      struct arena *arena, struct slice *ret_body);
+/* A result or checkpoint under `key`: writes it with its chunks, removes both, copies the bytes. */
+enum status blob_put(struct shard *shard, enum store_table table, struct key key,
+                     enum chunk_kind kind, struct blob_record *record, struct slice data);
+enum status blob_remove(struct shard *shard, enum store_table table, struct key key,
+                        enum chunk_kind kind, enum record_type type);
+enum status blob_copy(struct shard *shard, struct key key, enum chunk_kind kind,
+                      const struct blob_record *record, struct arena *arena,
+                      struct slice *ret_data);
+
+/* ---- view.c ---- */
+enum status view_fill(struct shard *shard, struct held *held, bool with_body, struct arena *arena,
+                      struct task_view *ret);
+/* Whether a task's dataset is the one asked for. */
+bool dataset_matches(const struct queue *queue, uint32_t number, bool any, struct slice name);
+
+/* ---- result.c ---- */
+enum status result_write(struct shard *shard, struct held *held, struct slice id,
+                         struct slice data, uint32_t fence);
+enum status result_remove(struct shard *shard, uint32_t queue, struct slice id);
+bool result_exists(struct shard *shard, struct queue *queue, struct slice id);
+
+/* ---- settle.c ---- */
+void settle_acks(struct shard *shard, struct queue *only, struct ack_item **items, size_t count);
+void settle_nacks(struct shard *shard, struct queue *only, struct nack_item **items, size_t count);
+
+/* ---- lease.c ---- */
+enum status lease_take(struct shard *shard, struct queue *queue, struct lease_call *call);
+struct situation lease_situation(struct shard *shard, struct queue *queue);
+
+/* ---- wait.c ---- */
+void wait_park(struct shard *shard, struct queue *queue, struct lease_call *call);
+void wait_drop(struct shard *shard, struct lease_call *call, enum status status);
+/* Gives tasks to the waiters of every queue that this batch touched. */
+void wait_serve(struct shard *shard);
+void wait_settle(struct shard *shard);
+void wait_put_back(struct shard *shard);
+void wait_expire(struct shard *shard);
+void wait_drain(struct shard *shard);
+void wait_drop_queue(struct shard *shard, struct queue *queue);
+
+/* ---- index.c ---- */
+struct session *session_find(struct shard *shard, uint64_t id);
+void index_apply(struct shard *shard, struct effect *effect);
+void index_forget(struct shard *shard, struct effect *effect);
+bool index_reserve(struct shard *shard);
+enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,
+                            int64_t deadline_ms);
+enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms);
+/* When a lease without session really ends: not before the grace that the start gave it. */
+int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms);
+struct lease *lease_new(struct place place, uint32_t fence);
+struct session *session_new(uint64_t id, const struct session_record *record);
+void session_free(struct session *session);
+void index_free(struct shard *shard);
+
+/* ---- session.c ---- */
+/* Takes back up to `max` leases of an ended session; removes the session after the last. */
+enum status session_return_leases(struct shard *shard, struct session *session,
+                                  enum task_command_kind kind, size_t max, int64_t *ret_returned,
+                                  bool *ret_more);
+
+/* ---- expire.c, sweep.c ---- */
+void expire_run(struct shard *shard);
+int64_t expire_next_ms(const struct shard *shard);
+void sweep_run(struct shard *shard);
+int64_t sweep_next_ms(const struct shard *shard);
+
+/* ---- dataset.c ---- */
+void dataset_note_done(struct dataset *dataset, int64_t done, int64_t now_ms);
+
+/* ---- check.c ---- */
+enum status check_run(struct store *store, struct inspect_call *call);
+
+#endif

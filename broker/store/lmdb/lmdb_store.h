@@ -5,6 +5,7 @@
  *   open.c   the environment, its checks, its end     write.c   reserve, remove
  *   txn.c    begin, commit, abort, what errors mean   usage.c   pages in use
  *   read.c   get_many, scan                           backup.c  a copy of the last commit
+ *   whole.c  whether the file was cut short
  *
  * How LMDB is used
  *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No
@@ -22,6 +23,8 @@
 #include <stdatomic.h>
 
 #include "store/store.h"
+
+enum { LMDB_FREE_DBI = 0 }; /* LMDB's own table of free pages */
 
 struct lmdb_txn {
     struct store_txn base;
@@ -86,8 +89,12 @@ static inline struct slice lmdb_slice(MDB_val val)
 enum status lmdb_status(struct lmdb_store *self, int rc, const char *call) MUST_USE;
 /* The transaction's cursor of a table (U2). 0 or LMDB's error. */
 int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_cursor) MUST_USE;
-/* Free pages with numbers >= `from`, in a read transaction. 0 or LMDB's error. */
-int lmdb_count_free(MDB_txn *txn, size_t from, uint64_t *ret_pages, uint64_t *ret_records) MUST_USE;
+/* Free pages with numbers >= `from`, and the records that list them, by a cursor of LMDB_FREE_DBI.
+ * 0 or LMDB's error. */
+int lmdb_count_free(MDB_cursor *cursor, uint64_t from, uint64_t *ret_pages,
+                    uint64_t *ret_records) MUST_USE;
+/* 0 if the file holds all its pages; MDB_CORRUPTED if not, or another error. */
+int lmdb_check_whole(struct lmdb_store *self) MUST_USE;
 
 /* Verbs of struct store_ops. */
 enum status lmdb_begin(struct store *base, bool writable, struct store_txn **ret_txn);

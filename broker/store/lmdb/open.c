@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -23,7 +22,6 @@
 static enum status drop_cache(const char *directory, struct error *error);
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
-static enum status check_whole(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status explain(int rc, const char *directory, struct error *error);
 
 static const struct store_ops lmdb_ops = {
@@ -63,8 +61,6 @@ enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct st
     (void)pthread_mutex_init(&self->usage_mutex, NULL);
 
     status = open_env(self, directory, error);
-    if (status == STATUS_OK)
-        status = check_whole(self, directory, error);
     if (status == STATUS_OK)
         status = open_tables(self, directory, error);
     if (status != STATUS_OK)
@@ -128,7 +124,8 @@ static enum status open_env(struct lmdb_store *self, const char *directory, stru
     if (rc != 0)
         return explain(rc, directory, error);
     self->page_bytes = stat.ms_psize;
-    return STATUS_OK;
+    rc = lmdb_check_whole(self);
+    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
 }
 
 /* Opens every table in one transaction, which makes those that are missing. */
@@ -153,39 +150,6 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
         return explain(rc, directory, error);
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
-}
-
-/* A file that was cut short would kill us by SIGBUS, sooner or later. It may rightly end before
- * the last page that the meta page counts, but only if all pages past its end are free. */
-static enum status check_whole(struct lmdb_store *self, const char *directory, struct error *error)
-{
-    mdb_filehandle_t file;
-    MDB_envinfo info;
-    struct stat status;
-    MDB_txn *txn;
-    uint64_t free_pages = 0;
-    uint64_t records;
-    uint64_t file_pages;
-    int rc = mdb_env_get_fd(self->env, &file);
-
-    if (rc == 0)
-        rc = mdb_env_info(self->env, &info);
-    if (rc == 0 && fstat(file, &status) != 0)
-        rc = errno;
-    if (rc != 0)
-        return explain(rc, directory, error);
-    file_pages = (uint64_t)status.st_size / self->page_bytes;
-    if (file_pages > info.me_last_pgno)
-        return STATUS_OK;
-
-    rc = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
-    if (rc == 0) {
-        rc = lmdb_count_free(txn, file_pages, &free_pages, &records);
-        mdb_txn_abort(txn);
-    }
-    if (rc == 0 && free_pages < info.me_last_pgno + 1 - file_pages)
-        rc = MDB_CORRUPTED;
     return rc == 0 ? STATUS_OK : explain(rc, directory, error);
 }
 

@@ -17,14 +17,14 @@
 #include "store/lmdb/lmdb_store.h"
 
 enum {
-    FREE_DBI = 0,         /* LMDB's table of free pages */
     COUNT_RECORDS = 1000, /* fewer are counted after every commit: some ten microseconds */
     COUNT_AGE_MS = 1000
 };
 
 static int count_if_due(struct lmdb_store *self, uint64_t *ret_pages);
+static int count_now(MDB_env *env, struct lmdb_free_count *count);
 static int64_t monotonic_ms(void);
-static uint64_t free_from(const size_t *list, size_t from);
+static uint64_t free_from(const size_t *list, uint64_t from);
 
 enum status lmdb_usage(struct store *base, struct store_usage *ret_usage)
 {
@@ -58,18 +58,14 @@ enum status lmdb_usage(struct store *base, struct store_usage *ret_usage)
     return STATUS_OK;
 }
 
-int lmdb_count_free(MDB_txn *txn, size_t from, uint64_t *ret_pages, uint64_t *ret_records)
+int lmdb_count_free(MDB_cursor *cursor, uint64_t from, uint64_t *ret_pages, uint64_t *ret_records)
 {
-    MDB_cursor *cursor;
     MDB_val key;
     MDB_val value;
     uint64_t pages = 0;
     uint64_t records = 0;
-    int rc = mdb_cursor_open(txn, FREE_DBI, &cursor);
+    int rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 
-    if (rc != 0)
-        return rc;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
     while (rc == 0) {
         const size_t *list = value.mv_data; /* list[0] is the count */
 
@@ -77,7 +73,6 @@ int lmdb_count_free(MDB_txn *txn, size_t from, uint64_t *ret_pages, uint64_t *re
         records++;
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
-    mdb_cursor_close(cursor);
     *ret_pages = pages;
     *ret_records = records;
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -89,24 +84,35 @@ static int count_if_due(struct lmdb_store *self, uint64_t *ret_pages)
     struct lmdb_free_count *count = &self->free_count;
     int64_t now_ms = monotonic_ms();
     MDB_envinfo info;
-    MDB_txn *txn;
     int rc = mdb_env_info(self->env, &info);
-    bool fresh = count->counted &&
-                 (count->txn_id == info.me_last_txnid ||
-                  (count->records > COUNT_RECORDS && now_ms - count->counted_ms < COUNT_AGE_MS));
 
+    if (rc == 0 && count->counted && count->txn_id != info.me_last_txnid)
+        count->counted =
+            count->records > COUNT_RECORDS && now_ms - count->counted_ms < COUNT_AGE_MS;
+    if (rc == 0 && !count->counted) {
+        rc = count_now(self->env, count);
+        count->counted = rc == 0;
+        count->counted_ms = now_ms;
+    }
     *ret_pages = count->pages;
-    if (rc != 0 || fresh)
-        return rc;
-    rc = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
+    return rc;
+}
+
+static int count_now(MDB_env *env, struct lmdb_free_count *count)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+
     if (rc != 0)
         return rc;
-    rc = lmdb_count_free(txn, 0, &count->pages, &count->records);
+    rc = mdb_cursor_open(txn, LMDB_FREE_DBI, &cursor);
+    if (rc == 0) {
+        rc = lmdb_count_free(cursor, 0, &count->pages, &count->records);
+        mdb_cursor_close(cursor);
+    }
     count->txn_id = mdb_txn_id(txn);
     mdb_txn_abort(txn);
-    count->counted = rc == 0;
-    count->counted_ms = now_ms;
-    *ret_pages = count->pages;
     return rc;
 }
 
@@ -118,7 +124,7 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static uint64_t free_from(const size_t *list, size_t from)
+static uint64_t free_from(const size_t *list, uint64_t from)
 {
     uint64_t pages = 0;
 

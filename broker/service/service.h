@@ -117,7 +117,7 @@ void service_cancel(struct service_call *call);
 const struct limits *service_limits(const struct service *self);
 int64_t service_now_ms(const struct service *self);
 
-#define X(service_, rpc, handler, request, response)                                               \
+#define X(group, rpc, handler, request, response)                                                  \
     void service_##handler(struct service *self, struct service_call *call);
 SERVICE_METHODS(X)
 #undef X

@@ -31,6 +31,8 @@ enum status codec_decode(enum codec codec, struct slice bytes,
                          ProtobufCMessage **ret_message, struct error *error) MUST_USE;
 /* Appends the message's bytes to `out` (which remembers if memory was short). */
 void codec_encode(enum codec codec, const ProtobufCMessage *message, struct buffer *out);
+/* Appends a JSON string, quotes and all. The text must be UTF-8. */
+void codec_json_string(const char *text, struct buffer *out);
 
 /* Bounds what reading one JSON text may take beside the arena: jansson builds a tree that hostile
  * text makes a hundred times as large as itself. It replaces jansson's allocation functions, which

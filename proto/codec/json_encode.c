@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
+#include "codec/codec.h"
 #include "codec/field.h"
 #include "codec/json.h"
 
@@ -24,7 +24,6 @@ static void put_map(struct buffer *out, const ProtobufCFieldDescriptor *field,
                     const ProtobufCMessage *message);
 static void put_array(struct buffer *out, const ProtobufCFieldDescriptor *field,
                       const ProtobufCMessage *message);
-static void put_text(struct buffer *out, const char *text);
 
 void json_encode(const ProtobufCMessage *message, struct buffer *out)
 {
@@ -129,7 +128,7 @@ static void put_map(struct buffer *out, const ProtobufCFieldDescriptor *field,
             continue;
         put_char(out, before);
         before = ',';
-        put_text(out, *(char *const *)field_member(&fields[0], entries[i]));
+        codec_json_string(*(char *const *)field_member(&fields[0], entries[i]), out);
         put_char(out, ':');
         put_value(out, &fields[1], field_member(&fields[1], entries[i]));
     }
@@ -222,7 +221,7 @@ static void put_value(struct buffer *out, const ProtobufCFieldDescriptor *field,
         put_enum(out, field->descriptor, *(const int32_t *)member);
         break;
     case PROTOBUF_C_TYPE_STRING:
-        put_text(out, *(char *const *)member);
+        codec_json_string(*(char *const *)member, out);
         break;
     case PROTOBUF_C_TYPE_BYTES:
         put_bytes(out, member);
@@ -248,7 +247,7 @@ static void put_escape(struct buffer *out, char c)
 }
 
 /* The text is UTF-8: nothing else gets into a message (wire_check, jansson, core's own checks). */
-static void put_text(struct buffer *out, const char *text)
+void codec_json_string(const char *text, struct buffer *out)
 {
     const char *plain = text == NULL ? "" : text;
 

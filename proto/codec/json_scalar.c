@@ -168,6 +168,8 @@ static enum status decode_signed(struct json_decoder *decoder, const json_t *jso
         whole = signed_of_text(json, &value);
     else if (!whole)
         return path_refuse(path, decoder->error, "an integer is needed, not %s", json_kind(json));
+    if (!whole && max == INT64_MAX)
+        return path_refuse(path, decoder->error, "a 64-bit integer is needed");
     if (!whole || value < min || value > max)
         return path_refuse(path, decoder->error,
                            "an integer from %" PRId64 " to %" PRId64 " is needed", min, max);

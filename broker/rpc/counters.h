@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * counters.h -- what the faces count of themselves: requests by method and status, traffic.
+ *
+ * Any thread adds, any thread reads; each number is exact, a reading of several is not one
+ * instant. Made before service and rpc, since both report from it.
+ */
+#ifndef ACKD_RPC_COUNTERS_H
+#define ACKD_RPC_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "rpc/method.h"
+
+/* Gauges go up and down, totals only up. */
+#define TRAFFIC_TABLE(X)                                                                           \
+    /* field, metric, type, text */                                                                \
+    X(in_flight, "ackd_requests_in_flight", "gauge", "Requests being served now")                  \
+    X(connections, "ackd_connections", "gauge", "Connections open now")                            \
+    X(connections_accepted, "ackd_connections_accepted_total", "counter", "Connections accepted")  \
+    X(connections_refused, "ackd_connections_refused_total", "counter",                            \
+      "Connections refused because too many were open")                                            \
+    X(http_refused, "ackd_http_refused_total", "counter",                                          \
+      "Requests refused for their HTTP, before any method was looked up")                          \
+    X(received_bytes, "ackd_received_bytes_total", "counter", "Bytes read from sockets")           \
+    X(sent_bytes, "ackd_sent_bytes_total", "counter", "Bytes written to sockets")
+
+struct counters {
+    /* The last row is for paths that are no method. */
+    _Atomic int64_t requests[METHOD_COUNT + 1][STATUS_COUNT];
+#define X(field, metric, type, text) _Atomic int64_t field;
+    TRAFFIC_TABLE(X)
+#undef X
+};
+
+static inline void counter_add(_Atomic int64_t *counter, int64_t by)
+{
+    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static inline int64_t counter_get(const _Atomic int64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Requests answered since the start, and those of them that were refused or failed. */
+void counters_sum(const struct counters *self, int64_t *ret_requests, int64_t *ret_refused);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process.c -- what this process takes from its machine.
+ */
+#include "rpc/process.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int64_t read_resident(void);
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+struct process_usage process_usage(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (struct process_usage){
+        .resident_bytes = read_resident(),
+        .cpu_s = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
+    };
+}
+
+static int64_t read_resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    long size;
+    long resident = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%ld %ld", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (int64_t)resident * sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rpc.c -- from a path to its face, and from a face to the service.
+ *
+ *   rpc_begin --> connect_begin --rpc_call--> service ... done --> reply_done --> request->done
+ *             \-> plain_begin ----------------------------------/
+ */
+#include "rpc/rpc.h"
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "rpc/faces.h"
+#include "rpc/reply.h"
+
+/* Room for the framing around a batch that is exactly at its limit. */
+#define BODY_SLACK_BYTES (64 << 10)
+/* What a handler may use for its reply beside what the request took: a lease of
+ * LEASE_REPLY_BYTES_MAX with one task's payload and checkpoint more, and its structs. */
+#define REPLY_BYTES_MAX ((size_t)160 << 20)
+
+static void options_begin(struct rpc_request *request);
+
+void rpc_init(struct rpc *self, const struct rpc_options *options)
+{
+    self->options = *options;
+}
+
+int64_t rpc_body_bytes_max(const struct rpc *self)
+{
+    return service_limits(self->options.service)->batch_bytes_max + BODY_SLACK_BYTES;
+}
+
+void rpc_begin(struct rpc *self, struct rpc_request *request)
+{
+    ASSERT(request->done != NULL && request->arena != NULL && request->mailbox != NULL);
+    request->rpc = self;
+    request->method = method_find(request->path);
+    request->timeout_ms = 0;
+    request->header_line = NULL;
+    request->calling = false;
+    request->gathered = NULL;
+    counter_add(&self->options.counters->in_flight, 1);
+
+    if (slice_equal(request->verb, slice_of_string("OPTIONS")))
+        options_begin(request);
+    else if (request->method != NULL)
+        connect_begin(request);
+    else
+        plain_begin(request);
+}
+
+void rpc_cancel(struct rpc_request *request)
+{
+    if (request->calling)
+        service_cancel(&request->call);
+}
+
+static void options_begin(struct rpc_request *request)
+{
+    request->header_line =
+        request->method != NULL ? "Allow: POST, OPTIONS" : "Allow: GET, HEAD, OPTIONS";
+    reply_done_as(request, STATUS_OK, 204, NULL);
+}
+
+void rpc_call(struct rpc_request *request, enum method_number number,
+              const ProtobufCMessage *message, void (*done)(struct service_call *call))
+{
+    struct service *service = request->rpc->options.service;
+
+    request->call = (struct service_call){
+        .arena = request->arena,
+        .request = message,
+        .mailbox = request->mailbox,
+        .deadline_ms = request->timeout_ms == 0 ? 0 : service_now_ms(service) + request->timeout_ms,
+        .done = done,
+        .owner = request,
+        .error = ERROR_NONE,
+    };
+    request->calling = true;
+    arena_set_max(request->arena, request->arena->used_bytes + REPLY_BYTES_MAX);
+    method_at(number)->handler(service, &request->call);
+}
+
+struct rpc_request *rpc_request_of(struct service_call *call)
+{
+    struct rpc_request *request = call->owner;
+
+    ASSERT(&request->call == call);
+    request->calling = false;
+    return request;
+}

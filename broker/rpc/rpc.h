@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rpc.h -- what a request means, once HTTP has been taken off it: the method table's faces.
+ *
+ * The net layer reads a request's head and body, fills in a `struct rpc_request` and calls
+ * rpc_begin. The path leads to a method (Connect's unary protocol, connect.c) or to one of the
+ * plain GETs (plain.c: health, metrics, the autoscalers' numbers). `done` is called exactly once,
+ * on the same thread, perhaps before rpc_begin returns; the reply then lies in `reply`.
+ *
+ * Lifetimes: method, path, headers and body are borrowed until rpc_begin returns: a decoded
+ * request refers to the arena alone. The request and its arena live until `done`. When the client
+ * goes, rpc_cancel asks for an early end; `done` still comes.
+ *
+ * Threads: one `struct rpc` serves all net threads; a request belongs to one.
+ */
+#ifndef ACKD_RPC_RPC_H
+#define ACKD_RPC_RPC_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "codec/codec.h"
+#include "rpc/counters.h"
+#include "rpc/method.h"
+#include "service/service.h"
+
+/* The header fields that matter here; the net layer collects them by this table. Names in lower
+ * case. */
+#define RPC_HEADERS(X)                                                                             \
+    X(CONTENT_TYPE, "content-type")                                                                \
+    X(CONTENT_ENCODING, "content-encoding")                                                        \
+    X(CONNECT_PROTOCOL_VERSION, "connect-protocol-version")                                        \
+    X(CONNECT_TIMEOUT_MS, "connect-timeout-ms")
+
+enum rpc_header {
+#define X(name, text) RPC_HEADER_##name,
+    RPC_HEADERS(X)
+#undef X
+        RPC_HEADER_COUNT
+};
+
+struct rpc_options {
+    struct service *service;
+    struct counters *counters;
+    const char *version;
+    int64_t started_unix_ms;
+};
+
+struct rpc {
+    struct rpc_options options;
+};
+
+struct rpc_request {
+    /* Set by the net layer. */
+    struct slice verb;                      /* "POST" */
+    struct slice path;                      /* without the query */
+    struct slice headers[RPC_HEADER_COUNT]; /* data NULL: not sent */
+    struct slice body;
+    struct arena *arena;
+    struct mailbox *mailbox;
+    void (*done)(struct rpc_request *self);
+
+    /* Set by rpc_begin: how long the client waits; 0: as long as it takes. Past it the net layer
+     * answers by itself (rpc_refusal with STATUS_TIMEOUT) and calls rpc_cancel. */
+    int64_t timeout_ms;
+
+    /* The reply, once `done` was called. */
+    int http_status;
+    const char *content_type; /* NULL: no body */
+    const char *header_line;  /* one more, such as "Allow: POST"; or NULL */
+    struct buffer reply;      /* the net layer takes it */
+
+    /* The rpc layer's own. */
+    struct rpc *rpc;
+    const struct method *method; /* NULL: not a method's path */
+    enum codec codec;
+    struct service_call call;
+    bool calling;   /* the service has the call */
+    void *gathered; /* by a plain GET that makes several calls */
+};
+
+void rpc_init(struct rpc *self, const struct rpc_options *options);
+/* The largest body that is looked at. */
+int64_t rpc_body_bytes_max(const struct rpc *self);
+void rpc_begin(struct rpc *self, struct rpc_request *request);
+/* The client has gone or waits no longer. Not after `done`. */
+void rpc_cancel(struct rpc_request *request);
+
+/* Appends the JSON body of an error as Connect defines it. */
+void rpc_error_body(const struct error *error, struct buffer *out);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connection.c -- one client's socket: requests in, one at a time, replies out, in order.
+ *
+ *              whole request                   done
+ *   READING ------------------> CALLING ------------------+
+ *    ^  ^ |                        |                      |
+ *    |  | | refused,               | client gone          |
+ *    |  | v last reply             v                      |
+ *    |  | ENDING --> LINGERING --> CLOSED                 |
+ *    |  +-- the client takes replies -- FLUSHING <--------+ much unsent
+ *    +----------------------------------------------------+ little unsent
+ *
+ * Invariants
+ *   C1  A connection has at most one call in flight: pipelined requests wait in `waiting`.
+ *   C2  Memory is bounded: about WAITING_MAX of input while a call runs, one body while one is
+ *       read, UNSENT_HIGH and one reply on the way out. An idle connection holds no buffer.
+ *   C3  The client's leaving is seen while a call runs, since reading goes on as long as there is
+ *       room: the long poll of a client that is gone takes no task.
+ *   C4  After a refusal nothing more is read as HTTP. The socket is drained for a while before
+ *       it closes: closing with unread bytes would destroy the reply on its way.
+ *
+ * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
+ * `settle`, which sets reading and the deadline to what the state asks for.
+ */
+#include "net/connection.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "net/loop.h"
+
+#define WAITING_MAX ((size_t)64 << 10)
+#define UNSENT_HIGH ((size_t)1 << 20)
+#define UNSENT_LOW ((size_t)256 << 10)
+#define LINGER_MS 3000
+#define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
+#define KEEPALIVE_S 30
+
+static void set_state(struct connection *self, enum connection_state state);
+static void advance(struct connection *self, struct slice input);
+static void resume(struct connection *self);
+static void settle(struct connection *self);
+static void on_written(struct http_writer *writer, int status);
+static void on_done(struct rpc_request *request);
+static void put_refusal(struct connection *self, int http_status, const struct error *error);
+
+void connection_open(struct loop *loop, int socket)
+{
+    struct connection *self = calloc(1, sizeof *self);
+
+    if (self == NULL || !timeouts_add(&loop->timeouts, &self->deadline)) {
+        free(self);
+        close(socket);
+        loop_forget(loop);
+        return;
+    }
+    self->loop = loop;
+    list_append(&loop->connections, &self->link);
+    uv_tcp_init(&loop->uv, &self->tcp);
+    http_reader_init(&self->reader, rpc_body_bytes_max(loop->options->rpc));
+    http_writer_init(&self->writer, (uv_stream_t *)&self->tcp);
+    self->writer.sent_bytes = &loop->options->counters->sent_bytes;
+    self->writer.written = on_written;
+    set_state(self, CONNECTION_READING);
+    if (uv_tcp_open(&self->tcp, socket) != 0) {
+        close(socket);
+        connection_close(self);
+        return;
+    }
+    uv_tcp_nodelay(&self->tcp, 1);
+    uv_tcp_keepalive(&self->tcp, 1, KEEPALIVE_S);
+    settle(self);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *self = CONTAINER_OF((uv_tcp_t *)handle, struct connection, tcp);
+
+    list_remove(&self->link);
+    http_reader_deinit(&self->reader);
+    http_writer_deinit(&self->writer);
+    buffer_deinit(&self->waiting);
+    loop_forget(self->loop);
+    free(self);
+}
+
+void connection_close(struct connection *self)
+{
+    if (self->state == CONNECTION_CLOSED)
+        return;
+    set_state(self, CONNECTION_CLOSED);
+    if (self->exchange != NULL)
+        exchange_orphan(self->exchange);
+    self->exchange = NULL;
+    timeouts_remove(&self->loop->timeouts, &self->deadline);
+    uv_close((uv_handle_t *)&self->tcp, on_closed);
+}
+
+void connection_drain(struct connection *self)
+{
+    settle(self);
+}
+
+static void set_state(struct connection *self, enum connection_state state)
+{
+    self->state = state;
+    self->since_ms = loop_now_ms(self->loop);
+}
+
+/* The client sends no more. It may still want the reply to what it has sent, but whoever
+ * half-closes while a long poll waits is taken for gone: no task may be spent on it (C3). */
+static void on_end(struct connection *self)
+{
+    self->peer_closed = true;
+    uv_read_stop((uv_stream_t *)&self->tcp);
+    self->reading = false;
+    if (self->state == CONNECTION_LINGERING || self->reader.request != NULL)
+        connection_close(self);
+    else if (self->state == CONNECTION_CALLING)
+        rpc_cancel(&self->exchange->request);
+    settle(self);
+}
+
+/* Input that can't be dealt with now. */
+static void keep_input(struct connection *self, struct slice input)
+{
+    if (self->state != CONNECTION_CALLING && self->state != CONNECTION_FLUSHING)
+        return; /* C4 */
+    buffer_append(&self->waiting, input);
+    if (self->waiting.failed)
+        connection_close(self);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
+{
+    struct connection *self = CONTAINER_OF((uv_tcp_t *)handle, struct connection, tcp);
+
+    (void)suggested;
+    *ret_buffer = uv_buf_init((char *)self->loop->read_buffer, LOOP_READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+{
+    struct connection *self = CONTAINER_OF((uv_tcp_t *)stream, struct connection, tcp);
+
+    if (size == 0) /* nothing came after all */
+        return;
+    if (size == UV_EOF) {
+        on_end(self);
+        return;
+    }
+    if (size < 0) {
+        connection_close(self);
+        return;
+    }
+    counter_add(&self->loop->options->counters->received_bytes, size);
+    advance(self, slice_of(buffer->base, (size_t)size));
+}
+
+static void begin_call(struct connection *self)
+{
+    struct exchange *exchange = exchange_take(self->loop);
+    struct error error = ERROR_NONE;
+
+    if (exchange == NULL || self->loop->phase >= LOOP_HALTED) {
+        if (exchange != NULL)
+            exchange_release(exchange);
+        error_set(&error, STATUS_UNAVAILABLE, NULL);
+        put_refusal(self, status_http(STATUS_UNAVAILABLE), &error);
+        return;
+    }
+    self->exchange = exchange;
+    set_state(self, CONNECTION_CALLING);
+    exchange_fill(exchange, self, self->reader.request, on_done);
+    rpc_begin(self->loop->options->rpc, &exchange->request);
+    http_reader_next(&self->reader);
+}
+
+/* Takes from the front of *input: a piece of a request, or the rest of one, which it begins. */
+static void read_request(struct connection *self, struct slice *input)
+{
+    enum http_event event = http_reader_feed(&self->reader, input, loop_now_ms(self->loop));
+    const struct http_request *request = self->reader.request;
+
+    if (event == HTTP_WHOLE)
+        begin_call(self);
+    else if (event == HTTP_CONTINUE)
+        http_writer_continue(&self->writer);
+    else if (event == HTTP_REFUSED && request == NULL)
+        connection_close(self); /* no memory, not even to say so */
+    else if (event == HTTP_REFUSED)
+        put_refusal(self, request->refused_http, &request->error);
+}
+
+static void put_reply(struct connection *self, struct http_reply reply, struct buffer *body)
+{
+    reply.date = loop_date(self->loop);
+    reply.keep_alive &= self->loop->phase == LOOP_SERVING;
+    http_writer_reply(&self->writer, &reply, body);
+    if (!reply.keep_alive)
+        set_state(self, CONNECTION_ENDING);
+    else if (http_writer_pending_bytes(&self->writer) > UNSENT_HIGH)
+        set_state(self, CONNECTION_FLUSHING);
+    else
+        set_state(self, CONNECTION_READING);
+}
+
+/* Answers what never gets to the rpc layer; the connection ends with it (C4). */
+static void put_refusal(struct connection *self, int http_status, const struct error *error)
+{
+    struct http_reply reply = {.http_status = http_status, .content_type = "application/json"};
+    struct buffer body = BUFFER_EMPTY;
+
+    rpc_error_body(error, &body);
+    counter_add(&self->loop->options->counters->http_refused, 1);
+    put_reply(self, reply, &body);
+}
+
+static void on_done(struct rpc_request *request)
+{
+    struct exchange *exchange = CONTAINER_OF(request, struct exchange, request);
+    struct connection *self = exchange->connection;
+
+    if (self != NULL) {
+        ASSERT(self->state == CONNECTION_CALLING && self->exchange == exchange); /* C1 */
+        self->exchange = NULL;
+        put_reply(self, exchange_reply(exchange), &request->reply);
+    }
+    exchange_release(exchange);
+    if (self != NULL && !self->advancing)
+        resume(self);
+}
+
+/* The client's own time limit is over: it is told so, and the call ends without it. */
+static void time_out_call(struct connection *self)
+{
+    struct exchange *exchange = self->exchange;
+    struct http_reply reply = exchange_reply(exchange);
+    struct error error = ERROR_NONE;
+    struct buffer body = BUFFER_EMPTY;
+
+    error_set(&error, STATUS_TIMEOUT, NULL);
+    rpc_error_body(&error, &body);
+    reply.http_status = status_http(STATUS_TIMEOUT);
+    reply.content_type = "application/json";
+    reply.header_line = NULL;
+    self->exchange = NULL;
+    put_reply(self, reply, &body);
+    exchange_orphan(exchange);
+    resume(self);
+}
+
+/* The last reply is out: no more of ours, and a while for what the client still sends (C4). */
+static void start_lingering(struct connection *self)
+{
+    uv_os_fd_t socket;
+
+    http_reader_deinit(&self->reader);
+    set_state(self, CONNECTION_LINGERING);
+    if (self->peer_closed || uv_fileno((uv_handle_t *)&self->tcp, &socket) != 0)
+        connection_close(self);
+    else
+        shutdown(socket, SHUT_WR);
+}
+
+static void flush(struct connection *self)
+{
+    size_t unsent;
+
+    if (self->state == CONNECTION_CLOSED)
+        return;
+    if (http_writer_flush(&self->writer) != 0) {
+        connection_close(self);
+        return;
+    }
+    unsent = http_writer_pending_bytes(&self->writer);
+    if (unsent < self->unsent_bytes || self->unsent_bytes == 0)
+        self->taken_ms = loop_now_ms(self->loop);
+    self->unsent_bytes = unsent;
+    if (self->state == CONNECTION_ENDING && unsent == 0)
+        start_lingering(self);
+    else if (self->state == CONNECTION_FLUSHING && unsent <= UNSENT_LOW)
+        set_state(self, CONNECTION_READING);
+}
+
+/* Takes the connection as far as it goes with this input. */
+static void advance(struct connection *self, struct slice input)
+{
+    ASSERT(!self->advancing);
+    self->advancing = true;
+    do {
+        while (self->state == CONNECTION_READING && input.size > 0)
+            read_request(self, &input);
+        flush(self);
+    } while (self->state == CONNECTION_READING && input.size > 0);
+    self->advancing = false;
+    keep_input(self, input);
+    settle(self);
+}
+
+/* The same with what waited. */
+static void resume(struct connection *self)
+{
+    struct buffer waiting = self->waiting;
+
+    self->waiting = BUFFER_EMPTY;
+    advance(self, buffer_view(&waiting));
+    buffer_deinit(&waiting);
+}
+
+static void on_written(struct http_writer *writer, int status)
+{
+    struct connection *self = CONTAINER_OF(writer, struct connection, writer);
+
+    if (status < 0)
+        connection_close(self);
+    else if (self->state != CONNECTION_CLOSED)
+        resume(self);
+}
+
+static bool is_idle(const struct connection *self)
+{
+    return self->state == CONNECTION_READING && self->reader.request == NULL &&
+           self->unsent_bytes == 0;
+}
+
+static void set_reading(struct connection *self)
+{
+    bool wanted = !self->peer_closed && self->waiting.size <= WAITING_MAX; /* C2, C3 */
+
+    if (wanted && !self->reading)
+        wanted = uv_read_start((uv_stream_t *)&self->tcp, on_alloc, on_read) == 0;
+    else if (!wanted && self->reading)
+        uv_read_stop((uv_stream_t *)&self->tcp);
+    self->reading = wanted;
+}
+
+static int64_t reading_deadline(const struct connection *self)
+{
+    const struct net_options *options = self->loop->options;
+    const struct http_request *request = self->reader.request;
+
+    if (request == NULL)
+        return self->since_ms + options->idle_timeout_ms;
+    if (!self->reader.in_body)
+        return request->begun_ms + options->header_timeout_ms;
+    return request->body_begun_ms + options->body_timeout_ms +
+           self->reader.body_raw_bytes / BODY_BYTES_PER_MS;
+}
+
+static int64_t deadline_of(const struct connection *self)
+{
+    if (self->state == CONNECTION_CALLING && self->exchange->request.timeout_ms > 0)
+        return self->since_ms + self->exchange->request.timeout_ms;
+    if (self->state == CONNECTION_CALLING)
+        return TIMEOUT_NEVER;
+    if (self->unsent_bytes > 0)
+        return self->taken_ms + self->loop->options->write_timeout_ms;
+    if (self->state == CONNECTION_LINGERING)
+        return self->since_ms + LINGER_MS;
+    return reading_deadline(self);
+}
+
+static void settle(struct connection *self)
+{
+    bool ending = self->peer_closed || self->loop->phase >= LOOP_DRAINING;
+
+    if (self->state == CONNECTION_CLOSED)
+        return;
+    if (ending && is_idle(self)) {
+        connection_close(self);
+        return;
+    }
+    set_reading(self);
+    timeouts_set(&self->loop->timeouts, &self->deadline, deadline_of(self));
+}
+
+static void refuse_slowness(struct connection *self)
+{
+    struct error error = ERROR_NONE;
+
+    error_set(&error, STATUS_TIMEOUT, "the request came too slowly");
+    put_refusal(self, 408, &error);
+    resume(self);
+}
+
+void connection_expired(struct heap_node *node)
+{
+    struct connection *self = CONTAINER_OF(node, struct connection, deadline);
+
+    flush(self); /* some may have been taken since */
+    if (self->state == CONNECTION_CLOSED)
+        return;
+    if (deadline_of(self) > loop_now_ms(self->loop))
+        settle(self);
+    else if (self->state == CONNECTION_CALLING)
+        time_out_call(self);
+    else if (self->unsent_bytes == 0 && self->reader.request != NULL)
+        refuse_slowness(self);
+    else
+        connection_close(self);
+}

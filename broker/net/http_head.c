@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_head.c -- finding the end of a request's head in raw bytes, and what no head may hold.
+ *
+ * llhttp gives spans of values: from them nobody can tell how large a head is, nor a folded line
+ * from one that came in two reads. Proxies differ on folded lines and on bare CRs, which is what
+ * smuggling lives on. So the raw bytes are looked at once before llhttp gets them, wherever the
+ * reads cut them.
+ */
+#include "net/http_head.h"
+
+static void scan_byte(struct http_head *self, uint8_t byte);
+
+void http_head_init(struct http_head *self)
+{
+    *self = (struct http_head){.place = HTTP_HEAD_BEFORE, .blank = true};
+}
+
+size_t http_head_scan(struct http_head *self, struct slice bytes)
+{
+    size_t at = 0;
+
+    while (at < bytes.size && self->place < HTTP_HEAD_END) {
+        if (self->place <= HTTP_HEAD_LINE)
+            self->line_bytes++;
+        self->bytes++;
+        scan_byte(self, bytes.data[at++]);
+    }
+    return at;
+}
+
+static enum http_head_place after_line(enum http_head_place place, bool blank)
+{
+    if (!blank)
+        return HTTP_HEAD_LINE_START;
+    return place == HTTP_HEAD_BEFORE ? HTTP_HEAD_BEFORE : HTTP_HEAD_END;
+}
+
+static void scan_byte(struct http_head *self, uint8_t byte)
+{
+    bool after_cr = self->after_cr;
+
+    self->after_cr = byte == '\r';
+    if (byte == '\n') {
+        self->place = after_line(self->place, self->blank);
+        self->blank = true;
+    } else if (after_cr) {
+        self->place = HTTP_HEAD_BARE_CR;
+    } else if (byte == '\r') {
+        return;
+    } else if (self->place == HTTP_HEAD_LINE_START && (byte == ' ' || byte == '\t')) {
+        self->place = HTTP_HEAD_FOLDED;
+    } else {
+        self->blank = false;
+        if (self->place == HTTP_HEAD_BEFORE)
+            self->place = HTTP_HEAD_LINE;
+        else if (self->place == HTTP_HEAD_LINE_START)
+            self->place = HTTP_HEAD_FIELD;
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_request.c -- one request while it is being read.
+ */
+#include "net/http_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static struct slice span_view(const struct http_request *self, struct http_span span);
+
+struct http_request *http_request_new(int64_t now_ms)
+{
+    struct http_request *self = calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    self->field = -1;
+    self->begun_ms = now_ms;
+    return self;
+}
+
+void http_request_free(struct http_request *self)
+{
+    if (self == NULL)
+        return;
+    buffer_deinit(&self->text);
+    buffer_deinit(&self->body);
+    free(self);
+}
+
+static struct slice trim(struct slice text)
+{
+    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text = slice_of(text.data + 1, text.size - 1);
+    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+        text.size--;
+    return text;
+}
+
+struct slice http_request_field(const struct http_request *self, int header)
+{
+    if (!self->fields[header].present)
+        return SLICE_EMPTY;
+    return trim(span_view(self, self->fields[header]));
+}
+
+static struct slice span_view(const struct http_request *self, struct http_span span)
+{
+    return slice_of(self->text.data + span.begin, span.size);
+}
+
+/* "http://host/path" -> "/path", as RFC 9112 §3.2.2 wants it understood. */
+static struct slice without_authority(struct slice target)
+{
+    static const char scheme[] = "http://";
+    size_t at = sizeof scheme - 1;
+
+    if (target.size < at || strncasecmp((const char *)target.data, scheme, at) != 0)
+        return target;
+    while (at < target.size && target.data[at] != '/' && target.data[at] != '?')
+        at++;
+    return slice_of(target.data + at, target.size - at);
+}
+
+struct slice http_request_path(const struct http_request *self)
+{
+    struct slice path = without_authority(span_view(self, self->target));
+    const uint8_t *query = path.size == 0 ? NULL : memchr(path.data, '?', path.size);
+
+    if (query != NULL)
+        path.size = (size_t)(query - path.data);
+    return path.size == 0 ? slice_of_string("/") : path;
+}
+
+struct slice http_request_body(const struct http_request *self)
+{
+    return self->body.size != 0 ? buffer_view(&self->body) : self->body_whole;
+}
+
+void http_request_refuse(struct http_request *self, int http_status, enum status status,
+                         const char *format, ...)
+{
+    char message[sizeof self->error.message];
+    va_list args;
+
+    if (self->refused_http != 0)
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    self->refused_http = http_status;
+    error_set(&self->error, status, "%s", message);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_writer.c -- replies of a connection on their way out, in order.
+ *
+ * Small bodies are copied behind their heads; a large one is written from where it lies.
+ */
+#include "net/http_writer.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "rpc/counters.h"
+
+#define BODY_COPIED_MAX ((size_t)16 << 10)
+#define GATHERED_MAX ((size_t)64 << 10)
+#define GATHERED_KEPT ((size_t)1 << 10) /* by an idle connection */
+
+#define REASONS(X)                                                                                 \
+    X(200, "OK")                                                                                   \
+    X(204, "No Content")                                                                           \
+    X(400, "Bad Request")                                                                          \
+    X(404, "Not Found")                                                                            \
+    X(405, "Method Not Allowed")                                                                   \
+    X(408, "Request Timeout")                                                                      \
+    X(409, "Conflict")                                                                             \
+    X(413, "Content Too Large")                                                                    \
+    X(414, "URI Too Long")                                                                         \
+    X(415, "Unsupported Media Type")                                                               \
+    X(417, "Expectation Failed")                                                                   \
+    X(429, "Too Many Requests")                                                                    \
+    X(431, "Request Header Fields Too Large")                                                      \
+    X(499, "Client Closed Request")                                                                \
+    X(500, "Internal Server Error")                                                                \
+    X(501, "Not Implemented")                                                                      \
+    X(503, "Service Unavailable")                                                                  \
+    X(504, "Gateway Timeout")                                                                      \
+    X(505, "HTTP Version Not Supported")
+
+/* A write that libuv finishes later. */
+struct write {
+    uv_write_t request;
+    struct http_writer *writer;
+    struct buffer gathered;
+    struct buffer body;
+    size_t size; /* of both, without what went out before */
+};
+
+static void put_head(struct http_writer *self, const struct http_reply *reply, size_t body_bytes);
+static void flush_with(struct http_writer *self, struct buffer *body);
+
+void http_writer_init(struct http_writer *self, uv_stream_t *stream)
+{
+    *self = (struct http_writer){.stream = stream, .gathered = BUFFER_EMPTY};
+}
+
+void http_writer_deinit(struct http_writer *self)
+{
+    ASSERT(self->writes == 0);
+    buffer_deinit(&self->gathered);
+}
+
+void http_writer_reply(struct http_writer *self, const struct http_reply *reply,
+                       struct buffer *body)
+{
+    put_head(self, reply, body->size);
+    if (reply->head_only || reply->content_type == NULL) {
+        buffer_deinit(body);
+    } else if (body->size <= BODY_COPIED_MAX) {
+        buffer_append(&self->gathered, buffer_view(body));
+        buffer_deinit(body);
+    } else {
+        flush_with(self, body);
+    }
+    if (self->gathered.size > GATHERED_MAX)
+        (void)http_writer_flush(self); /* an error stays for the connection's own flush */
+}
+
+void http_writer_continue(struct http_writer *self)
+{
+    buffer_append_string(&self->gathered, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+static const char *reason_of(int http_status)
+{
+    switch (http_status) {
+#define X(number, text)                                                                            \
+    case number:                                                                                   \
+        return text;
+        REASONS(X)
+#undef X
+    default:
+        return "";
+    }
+}
+
+static void put_head(struct http_writer *self, const struct http_reply *reply, size_t body_bytes)
+{
+    struct buffer *out = &self->gathered;
+
+    buffer_append_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", reply->http_status,
+                         reason_of(reply->http_status), reply->date);
+    if (reply->content_type != NULL)
+        buffer_append_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                             reply->content_type, body_bytes);
+    else if (reply->http_status != 204)
+        buffer_append_string(out, "Content-Length: 0\r\n");
+    if (reply->header_line != NULL)
+        buffer_append_printf(out, "%s\r\n", reply->header_line);
+    if (!reply->keep_alive)
+        buffer_append_string(out, "Connection: close\r\n");
+    else if (reply->http_1_0)
+        buffer_append_string(out, "Connection: keep-alive\r\n");
+    buffer_append_string(out, "\r\n");
+}
+
+size_t http_writer_pending_bytes(const struct http_writer *self)
+{
+    return self->gathered.size + uv_stream_get_write_queue_size(self->stream);
+}
+
+int http_writer_flush(struct http_writer *self)
+{
+    struct buffer none = BUFFER_EMPTY;
+
+    if (self->gathered.size > 0 || self->gathered.failed)
+        flush_with(self, &none);
+    return self->error;
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct write *write = CONTAINER_OF(request, struct write, request);
+    struct http_writer *self = write->writer;
+
+    if (status == 0)
+        counter_add(self->sent_bytes, (int64_t)write->size);
+    buffer_deinit(&write->gathered);
+    buffer_deinit(&write->body);
+    free(write);
+    self->writes--;
+    self->written(self, status);
+}
+
+/* Gives libuv what uv_try_write left over: `taken` bytes are out already. */
+static int write_later(struct http_writer *self, struct buffer *body, size_t taken)
+{
+    struct write *write = malloc(sizeof *write);
+    size_t taken_gathered = taken < self->gathered.size ? taken : self->gathered.size;
+    uv_buf_t parts[2];
+    int code;
+
+    if (write == NULL)
+        return UV_ENOMEM;
+    *write = (struct write){.writer = self,
+                            .gathered = self->gathered,
+                            .body = *body,
+                            .size = self->gathered.size + body->size - taken};
+    self->gathered = BUFFER_EMPTY;
+    *body = BUFFER_EMPTY;
+    buffer_consume(&write->gathered, taken_gathered);
+    taken -= taken_gathered;
+    parts[0] = uv_buf_init((char *)write->gathered.data, (unsigned)write->gathered.size);
+    parts[1] = uv_buf_init((char *)write->body.data + taken, (unsigned)(write->body.size - taken));
+    code = uv_write(&write->request, self->stream, parts, 2, on_written);
+    if (code == 0) {
+        self->writes++;
+        return 0;
+    }
+    buffer_deinit(&write->gathered);
+    buffer_deinit(&write->body);
+    free(write);
+    return code;
+}
+
+/* Writes what is gathered and then the body, whose memory it takes. */
+static void flush_with(struct http_writer *self, struct buffer *body)
+{
+    uv_buf_t parts[2] = {
+        uv_buf_init((char *)self->gathered.data, (unsigned)self->gathered.size),
+        uv_buf_init((char *)body->data, (unsigned)body->size),
+    };
+    size_t size = self->gathered.size + body->size;
+    int taken = self->gathered.failed ? UV_ENOMEM : self->error;
+
+    if (taken == 0 && self->writes == 0)
+        taken = uv_try_write(self->stream, parts, body->size == 0 ? 1 : 2);
+    if (taken == UV_EAGAIN)
+        taken = 0;
+    if (taken > 0)
+        counter_add(self->sent_bytes, taken);
+    if (taken >= 0 && (size_t)taken < size)
+        taken = write_later(self, body, (size_t)taken);
+    if (taken < 0)
+        self->error = taken;
+    buffer_clear(&self->gathered, GATHERED_KEPT);
+    buffer_deinit(body);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * broker.c -- all layers put together, from the stores up, and taken apart from the sockets down.
+ *
+ *   DIR/LOCK       one broker a directory
+ *   DIR/shard-0/   a store each shard
+ *   DIR/backups/   AdminService.Backup
+ */
+#include "daemon/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "store/lmdb.h"
+#include "store/lock.h"
+#include "store/mem.h"
+
+#define SHARDS_MAX 64
+
+static enum status take_directory(struct broker *self, struct error *error);
+static enum status open_service(struct broker *self, struct error *error);
+static enum status open_net(struct broker *self, struct error *error);
+
+enum status broker_open(struct broker *self, const struct config *config, const char *version,
+                        struct error *error)
+{
+    enum status status;
+
+    *self = (struct broker){.config = config, .version = version, .lock = -1};
+    status = take_directory(self, error);
+    if (status == STATUS_OK)
+        status = open_service(self, error);
+    if (status == STATUS_OK)
+        status = open_net(self, error);
+    if (status != STATUS_OK)
+        broker_close(self);
+    return status;
+}
+
+void broker_drain(struct broker *self)
+{
+    service_drain(self->service);
+    net_drain(self->net);
+}
+
+void broker_close(struct broker *self)
+{
+    if (self->net != NULL)
+        net_halt(self->net);
+    service_close(self->service); /* posts the last letters, which the net threads still deliver */
+    net_close(self->net);
+    if (self->lock >= 0)
+        store_lock_release(self->lock);
+}
+
+static bool uses_directory(const struct broker *self)
+{
+    return *self->config->data_dir != '\0';
+}
+
+static bool exists(const char *path)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0;
+}
+
+static void shard_path(const struct broker *self, int shard, char *ret_path, size_t size)
+{
+    snprintf(ret_path, size, "%s/shard-%d", self->config->data_dir, shard);
+}
+
+static enum status take_directory(struct broker *self, struct error *error)
+{
+    char beyond[4096];
+    enum status status;
+
+    if (!uses_directory(self))
+        return STATUS_OK;
+    status = store_lock_take(self->config->data_dir, &self->lock, error);
+    if (status != STATUS_OK)
+        return status;
+    shard_path(self, (int)self->config->shards, beyond, sizeof beyond);
+    if (self->config->store == CONFIG_STORE_LMDB && exists(beyond))
+        return error_set(error, STATUS_INVALID,
+                         "%s is there, so --shards %d is too few: shards can't be taken away",
+                         beyond, (int)self->config->shards);
+    return STATUS_OK;
+}
+
+static enum status open_store(struct broker *self, int shard, struct store **ret_store,
+                              struct error *error)
+{
+    char path[4096];
+
+    if (self->config->store == CONFIG_STORE_MEM) {
+        enum status status = store_mem_open(ret_store);
+
+        return status == STATUS_OK ? status : error_set(error, status, NULL);
+    }
+    shard_path(self, shard, path, sizeof path);
+    return store_lmdb_open(path, (uint64_t)self->config->map_bytes, ret_store, error);
+}
+
+static void close_stores(struct store **stores, int count)
+{
+    for (int i = 0; i < count; i++)
+        store_close(stores[i]);
+}
+
+/* Storage failed: nobody knows what of the last commit is on disk, so nothing may be answered any
+ * more. At once, without unwinding: other threads may be about to reply. */
+static void on_failure(void *context)
+{
+    (void)context;
+    LOG_ERROR("storage_failed",
+              LOG_STRING("consequence", "the broker exits; what was not answered is unknown"));
+    _exit(1);
+}
+
+static void face_stats(void *context, int64_t *ret_connections, int64_t *ret_requests,
+                       int64_t *ret_refused)
+{
+    const struct broker *self = context;
+
+    *ret_connections = counter_get(&self->counters.connections);
+    counters_sum(&self->counters, ret_requests, ret_refused);
+}
+
+static enum status open_service(struct broker *self, struct error *error)
+{
+    struct store *stores[SHARDS_MAX];
+    int count = 0;
+    enum status status = STATUS_OK;
+    const struct service_options options = {
+        .clock = clock_real(),
+        .limits = self->config->limits,
+        .stores = stores,
+        .shard_count = (int)self->config->shards,
+        .data_dir = uses_directory(self) ? self->config->data_dir : NULL,
+        .restart_grace_ms = self->config->restart_grace_ms,
+        .on_failure = on_failure,
+        .context = self,
+        .face_stats = face_stats,
+        .version = self->version,
+    };
+
+    ASSERT(options.shard_count <= SHARDS_MAX);
+    for (; status == STATUS_OK && count < options.shard_count; count += status == STATUS_OK)
+        status = open_store(self, count, &stores[count], error);
+    if (status == STATUS_OK)
+        status = service_open(&options, &self->service, error);
+    if (status != STATUS_OK)
+        close_stores(stores, count);
+    return status;
+}
+
+static enum status open_net(struct broker *self, struct error *error)
+{
+    const struct config *config = self->config;
+    const struct rpc_options rpc_options = {
+        .service = self->service,
+        .counters = &self->counters,
+        .version = self->version,
+        .started_unix_ms = service_now_ms(self->service),
+    };
+    const struct net_options options = {
+        .rpc = &self->rpc,
+        .counters = &self->counters,
+        .listen = config->listen.items,
+        .listen_count = config->listen.count,
+        .io_threads = (int)config->io_threads,
+        .connections_max = config->connections_max,
+        .header_timeout_ms = config->header_timeout_ms,
+        .body_timeout_ms = config->body_timeout_ms,
+        .idle_timeout_ms = config->idle_timeout_ms,
+        .write_timeout_ms = config->write_timeout_ms,
+    };
+
+    rpc_init(&self->rpc, &rpc_options);
+    return net_open(&options, &self->net, error);
+}

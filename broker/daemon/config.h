@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h -- how a broker is set up: one table of flags.
+ *
+ * Parsing, the environment (`--data-dir` is ACKD_DATA_DIR), `--help` and the defaults are made
+ * from the table, and the limits of core/limits.h follow it as flags of their own. To add a
+ * setting is to add a row.
+ */
+#ifndef ACKD_DAEMON_CONFIG_H
+#define ACKD_DAEMON_CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "core/limits.h"
+
+#define CONFIG_LISTEN_MAX 8
+
+/* TEXT as it is; COUNT a number; SIZE bytes, with KiB, MiB, GiB or TiB; DURATION milliseconds, or
+ * with ms, s, m, h, d; CHOICE one of `values`; LIST may be given several times. */
+#define CONFIG_TABLE(X)                                                                            \
+    /* group, field, flag, kind, values, min, max, default, text */                                \
+    X(STORAGE, data_dir, "data-dir", TEXT, "DIR", 0, 0, "",                                        \
+      "where everything durable lies; made if missing; needed unless --store mem")                 \
+    X(STORAGE, store, "store", CHOICE, "lmdb|mem", 0, 0, "lmdb",                                   \
+      "lmdb: on disk; mem: in memory, forgotten at the end, for trying things out")                \
+    X(STORAGE, shards, "shards", COUNT, "N", 1, 64, "1",                                           \
+      "threads that keep the queues, each with its own store; may grow later, not shrink")         \
+    X(STORAGE, map_bytes, "map-size", SIZE, "SIZE", 1 << 20, INT64_C(1) << 46, "64GiB",            \
+      "the most a shard's store may grow to: address space, not disk")                             \
+    X(STORAGE, restart_grace_ms, "restart-grace-ms", DURATION, "TIME", 0, 3600000, "10s",          \
+      "how long leases and sessions found at the start live at least")                             \
+    X(NETWORK, listen, "listen", LIST, "IP:PORT", 0, 0, "127.0.0.1:7333",                          \
+      "where to listen, such as 0.0.0.0:7333 or [::1]:7333; port 0: any free one; may be "         \
+      "repeated")                                                                                  \
+    X(NETWORK, io_threads, "io-threads", COUNT, "N", 1, 64, "1", "threads for connections")        \
+    X(NETWORK, connections_max, "max-connections", COUNT, "N", 1, 1000000, "20000",                \
+      "connections open at once")                                                                  \
+    X(NETWORK, header_timeout_ms, "header-timeout", DURATION, "TIME", 10, 3600000, "10s",          \
+      "from a request's first byte to the end of its head")                                        \
+    X(NETWORK, body_timeout_ms, "body-timeout", DURATION, "TIME", 10, 3600000, "10s",              \
+      "for a request's body, and a second more for each KiB that has come")                        \
+    X(NETWORK, idle_timeout_ms, "idle-timeout", DURATION, "TIME", 10, 86400000, "75s",             \
+      "a connection without a request is closed after it")                                         \
+    X(NETWORK, write_timeout_ms, "write-timeout", DURATION, "TIME", 10, 3600000, "30s",            \
+      "a client that takes nothing of its reply is left after it")                                 \
+    X(PROCESS, stop_timeout_ms, "stop-timeout", DURATION, "TIME", 0, 3600000, "10s",               \
+      "how long SIGTERM waits for requests that are being served")                                 \
+    X(PROCESS, port_file, "port-file", TEXT, "FILE", 0, 0, "",                                     \
+      "written once the broker listens: its addresses, a line each")                               \
+    X(PROCESS, log_level, "log-level", CHOICE, "debug|info|warn|error", 0, 0, "info",              \
+      "the least grave events that are logged")                                                    \
+    X(PROCESS, log_format, "log-format", CHOICE, "auto|text|json", 0, 0, "auto",                   \
+      "auto: text on a terminal, JSON otherwise")
+
+/* The kinds' C types. */
+typedef const char *config_TEXT;
+typedef int64_t config_COUNT;
+typedef int64_t config_SIZE;
+typedef int64_t config_DURATION;
+typedef int64_t config_CHOICE; /* index in `values` */
+typedef struct config_list {
+    const char *items[CONFIG_LISTEN_MAX];
+    int count;
+} config_LIST;
+
+enum config_store { CONFIG_STORE_LMDB, CONFIG_STORE_MEM };
+
+struct config {
+#define X(group, field, flag, kind, values, min, max, fallback, text) config_##kind field;
+    CONFIG_TABLE(X)
+#undef X
+    struct limits limits;
+};
+
+enum config_wish { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
+
+/* Defaults, then the environment, then the flags. Texts are kept by pointer. STATUS_INVALID, with
+ * a sentence that names the flag, if something does not fit. */
+enum status config_read(struct config *ret_config, int argc, char **argv,
+                        enum config_wish *ret_wish, struct error *error) MUST_USE;
+void config_print_help(FILE *out);
+
+#endif

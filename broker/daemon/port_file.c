@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * port_file.c -- telling scripts where the broker listens: written beside, then renamed.
+ */
+#include "daemon/port_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool write_beside(const char *path, const struct net *net, int count)
+{
+    FILE *file = fopen(path, "we");
+    bool fine = file != NULL;
+
+    for (int i = 0; fine && i < count; i++)
+        fine = fprintf(file, "%s\n", net_address(net, i)) > 0;
+    if (file != NULL)
+        fine = fclose(file) == 0 && fine;
+    return fine;
+}
+
+enum status port_file_write(const char *path, const struct net *net, int count, struct error *error)
+{
+    char beside[4096];
+    int size = snprintf(beside, sizeof beside, "%s.%d", path, (int)getpid());
+
+    errno = ENAMETOOLONG;
+    if (size < (int)sizeof beside && write_beside(beside, net, count) && rename(beside, path) == 0)
+        return STATUS_OK;
+    return error_set(error, STATUS_UNAVAILABLE, "can't write the port file %s: %s", path,
+                     strerror(errno));
+}

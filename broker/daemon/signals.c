@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * signals.c -- what other programs tell the daemon.
+ *
+ * SIGTERM, SIGINT and SIGHUP are blocked in every thread and read from a descriptor: nothing runs
+ * in a signal handler but the one for SIGBUS, which a failing disk raises where LMDB's map is
+ * read. It writes one line and exits, as a failing commit would.
+ */
+#include "daemon/signals.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int64_t monotonic_ms(void);
+
+static void on_bus_error(int number)
+{
+    static const char text[] = "ackd: reading the store failed (SIGBUS): the disk, or a file cut "
+                               "short; the broker exits\n";
+
+    (void)number;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(1);
+}
+
+int signals_setup(void)
+{
+    struct sigaction bus = {.sa_handler = on_bus_error};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set;
+
+    sigaction(SIGBUS, &bus, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The signal to act on; 0: none has come. */
+static int take_signal(int signals_fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signals_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGHUP)
+            return (int)info.ssi_signo;
+        LOG_INFO("signal_ignored", LOG_STRING("signal", "SIGHUP"),
+                 LOG_STRING("reason", "there is nothing to reload; restart to change flags"));
+    }
+    return 0;
+}
+
+int signals_wait(int signals_fd, int other_fd, int64_t timeout_ms)
+{
+    int64_t end_ms = timeout_ms < 0 ? 0 : monotonic_ms() + timeout_ms;
+    struct pollfd polled[2] = {{.fd = signals_fd, .events = POLLIN},
+                               {.fd = other_fd, .events = POLLIN}};
+
+    for (;;) {
+        int64_t left_ms = timeout_ms < 0 ? -1 : end_ms - monotonic_ms();
+        int number;
+
+        if (timeout_ms >= 0 && left_ms <= 0)
+            return 0;
+        (void)poll(polled, 2, (int)left_ms);
+        number = take_signal(signals_fd);
+        if (number != 0 || (polled[1].revents & POLLIN) != 0)
+            return number;
+    }
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

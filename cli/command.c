@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command.c -- the list of all commands, their groups, and the options they share.
+ *
+ * To add a command: its struct in a file of its own, a line here, and the file in meson.build.
+ */
+#include "cli/command.h"
+
+#include <string.h>
+
+#define COMMANDS(X)                                                                                \
+    X(publish)                                                                                     \
+    X(watch)                                                                                       \
+    X(queue_create)                                                                                \
+    X(queue_list)                                                                                  \
+    X(queue_show)                                                                                  \
+    X(queue_update)                                                                                \
+    X(queue_delete)                                                                                \
+    X(queue_pause)                                                                                 \
+    X(queue_resume)                                                                                \
+    X(queue_purge)                                                                                 \
+    X(stats)                                                                                       \
+    X(get)                                                                                         \
+    X(list)                                                                                        \
+    X(cancel)                                                                                      \
+    X(lease)                                                                                       \
+    X(renew)                                                                                       \
+    X(ack)                                                                                         \
+    X(nack)                                                                                        \
+    X(dead_list)                                                                                   \
+    X(dead_redrive)                                                                                \
+    X(dead_delete)                                                                                 \
+    X(results_get)                                                                                 \
+    X(results_export)                                                                              \
+    X(sessions)                                                                                    \
+    X(backup)                                                                                      \
+    X(check)                                                                                       \
+    X(completion)                                                                                  \
+    X(help)                                                                                        \
+    X(version)                                                                                     \
+    X(man)
+
+#define X(name) extern const struct command command_##name;
+COMMANDS(X)
+#undef X
+
+const struct command *const commands[] = {
+#define X(name) &command_##name,
+    COMMANDS(X)
+#undef X
+        NULL};
+
+const struct command_group command_groups[] = {
+    {"queue", "make, look at and change queues"},
+    {"dead", "dead letters: tasks that were given up"},
+    {"results", "results that came with an ack"},
+    {NULL, NULL},
+};
+
+const struct option_spec global_options[] = {
+    {"url", 0, "URL", OPTION_TEXT, "http://127.0.0.1:7333", "where the broker listens",
+     .environment = "ACKD_URL"},
+    {"output", 'o', "table|json", OPTION_CHOICE, "table",
+     "table: aligned, for people; json: the reply as JSON, one object a line in lists"},
+    {"timeout", 0, "TIME", OPTION_DURATION, "30s", "how long to wait for one reply", .min = 1,
+     .max = 86400000},
+    {"quiet", 'q', NULL, OPTION_FLAG, NULL, "print errors and what was asked for, nothing else"},
+    {"verbose", 'v', NULL, OPTION_FLAG, NULL, "print each request and how long it took"},
+    {"version", 0, NULL, OPTION_FLAG, NULL, "print ackctl's version"},
+    {"help", 'h', NULL, OPTION_FLAG, NULL, "print this help"},
+    {NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; commands[i] != NULL; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+const struct command_group *command_group_find(const char *name)
+{
+    for (size_t i = 0; command_groups[i].name != NULL; i++)
+        if (strcmp(command_groups[i].name, name) == 0)
+            return &command_groups[i];
+    return NULL;
+}
+
+bool command_is_in_group(const struct command *command, const struct command_group *group)
+{
+    size_t length = strlen(group->name);
+
+    return strncmp(command->name, group->name, length) == 0 && command->name[length] == ' ';
+}
+
+const char *command_verb(const struct command *command)
+{
+    const char *space = strchr(command->name, ' ');
+
+    return space == NULL ? command->name : space + 1;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.c -- whole files in, and output files that are whole or not there.
+ */
+#include "cli/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/read_all.h"
+
+bool file_read(struct cli *cli, const char *path, struct slice *ret_data)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct buffer content = BUFFER_EMPTY;
+    int fault = fd < 0 ? errno : read_all(fd, &content);
+    uint8_t *copy = cli_alloc(cli, content.size);
+
+    if (content.size > 0)
+        memcpy(copy, content.data, content.size);
+    *ret_data = slice_of(copy, content.size);
+    buffer_deinit(&content);
+    if (fd > STDIN_FILENO)
+        close(fd);
+    if (fault != 0)
+        complain("%s can't be read: %s", is_stdin ? "stdin" : path, strerror(fault));
+    return fault == 0;
+}
+
+bool output_file_open(struct output_file *self, struct cli *cli, const char *path)
+{
+    size_t size;
+    int fd;
+
+    *self = (struct output_file){.stream = stdout};
+    if (path == NULL || strcmp(path, "-") == 0)
+        return true;
+    self->path = path;
+    size = strlen(path) + 16;
+    self->temporary = cli_alloc(cli, size);
+    snprintf(self->temporary, size, "%s.part-XXXXXX", path);
+    fd = mkostemp(self->temporary, O_CLOEXEC);
+    self->stream = fd < 0 ? NULL : fdopen(fd, "w");
+    if (self->stream != NULL)
+        return true;
+    complain("%s can't be written: %s", path, strerror(errno));
+    return false;
+}
+
+/* mkostemp makes files for the owner alone; the result gets what open would have given. */
+static bool make_permanent(const struct output_file *self)
+{
+    mode_t mask = umask(0);
+
+    umask(mask);
+    return fflush(self->stream) == 0 && fchmod(fileno(self->stream), 0666 & ~mask) == 0 &&
+           fsync(fileno(self->stream)) == 0 && rename(self->temporary, self->path) == 0;
+}
+
+bool output_file_commit(struct output_file *self)
+{
+    bool ok;
+
+    if (self->path == NULL)
+        return fflush(stdout) == 0;
+    ok = make_permanent(self);
+    if (!ok) {
+        complain("%s can't be written: %s", self->path, strerror(errno));
+        return false;
+    }
+    fclose(self->stream);
+    self->path = NULL;
+    return true;
+}
+
+void output_file_abort(struct output_file *self)
+{
+    if (self->path == NULL || self->stream == NULL)
+        return;
+    fclose(self->stream);
+    unlink(self->temporary);
+    self->path = NULL;
+}

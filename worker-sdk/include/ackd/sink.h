@@ -67,8 +67,9 @@ struct ackd_sink {
     enum ackd_status (*find_done)(struct ackd_sink *self, const char *queue,
                                   const char *const *task_ids, size_t count, bool *ret_done,
                                   struct ackd_error *error);
-    /* Stores `count` >= 1 results, all or none, on stable storage; no task is in it twice. May be
-     * repeated with results that are stored already. NULL: the result goes with the ack. */
+    /* Stores `count` >= 1 results on stable storage; no task is in it twice. On an error some of
+     * them may be stored: all of them come again, also those that were stored long ago. NULL: the
+     * result goes with the ack. */
     enum ackd_status (*commit)(struct ackd_sink *self, const struct ackd_sink_result *results,
                                size_t count, struct ackd_error *error);
     /* Frees the sink with all it holds, opened or not. May be NULL for one in static storage. */

@@ -81,7 +81,8 @@ struct service_call {
 
     /* The service's own. */
     struct service *service;
-    void *pending;
+    void *pending; /* what service_cancel would cancel */
+    void *context; /* the handler's */
 };
 
 struct service_options {

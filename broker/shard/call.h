@@ -238,7 +238,8 @@ struct queue_call {
     struct call call;
     struct slice name;
     struct queue_config config; /* create */
-    bool set[32];               /* update: which fields, by their row in QUEUE_CONFIG_TABLE */
+    bool set[32];        /* update: which fields, by their row in QUEUE_CONFIG_TABLE */
+    uint64_t generation; /* the service's, for its directory */
     /* out */
     struct queue_view view;
     bool created;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease.c -- TaskService.Lease.
+ */
+#include <inttypes.h>
+
+#include "service/internal.h"
+
+#define TASK_OVERHEAD_BYTES 1024 /* of a task in the reply, beside its body */
+
+struct leasing {
+    struct lease_call base;
+    struct error **ack_errors;
+    struct error **nack_errors;
+};
+
+static enum status check(struct service_call *call, const PB(LeaseRequest) * request)
+{
+    const struct limits *limits = service_limits(call->service);
+    struct error *error = &call->error;
+
+    if (check_range(request->max_tasks, 0, limits->batch_items_max, "max_tasks", "", error) !=
+            STATUS_OK ||
+        check_range(request->wait_ms, 0, WAIT_MS_MAX, "wait_ms", "ms", error) != STATUS_OK ||
+        check_range(request->max_bytes, 0, LEASE_REPLY_BYTES_MAX, "max_bytes", "bytes", error) !=
+            STATUS_OK ||
+        check_count(request->n_acks + request->n_nacks, 0, limits, "acks", error) != STATUS_OK)
+        return error->status;
+    if (request->lease_ms != 0)
+        return check_range(request->lease_ms, LEASE_MS_MIN, LEASE_MS_MAX, "lease_ms", "ms", error);
+    return STATUS_OK;
+}
+
+/* A long poll ends a little before its caller stops waiting. */
+static int64_t bounded_wait_ms(struct service_call *call, int64_t wait_ms)
+{
+    int64_t left_ms;
+
+    if (call->deadline_ms == 0)
+        return wait_ms;
+    left_ms = call->deadline_ms - service_now_ms(call->service);
+    left_ms -= left_ms / 10;
+    return left_ms < wait_ms ? (left_ms > 0 ? left_ms : 0) : wait_ms;
+}
+
+static bool make_settled(struct service_call *call, struct leasing *self,
+                         const PB(LeaseRequest) * request)
+{
+    self->base.ack_count = request->n_acks;
+    self->base.nack_count = request->n_nacks;
+    self->ack_errors = ARENA_ARRAY(call->arena, request->n_acks, struct error *);
+    self->nack_errors = ARENA_ARRAY(call->arena, request->n_nacks, struct error *);
+    if (self->ack_errors == NULL || self->nack_errors == NULL)
+        return false;
+    self->base.acks = read_acks(call, request->acks, request->n_acks, "acks", self->ack_errors);
+    self->base.nacks =
+        read_nacks(call, request->nacks, request->n_nacks, "nacks", self->nack_errors);
+    return self->base.acks != NULL && self->base.nacks != NULL;
+}
+
+static bool build_attributes(struct arena *arena, struct slice attributes, PB(LeasedTask) *task)
+{
+    struct attribute attribute;
+    size_t count = 0;
+
+    for (struct slice left = attributes; attribute_read(&left, &attribute);)
+        count++;
+    if (count == 0)
+        return true;
+    task->attributes = ARENA_ARRAY(arena, count, PB(LeasedTask__AttributesEntry) *);
+    if (task->attributes == NULL)
+        return false;
+    while (attribute_read(&attributes, &attribute)) {
+        PB(LeasedTask__AttributesEntry) *entry =
+            PB_NEW(arena, LeasedTask__AttributesEntry, leased_task__attributes_entry);
+
+        if (entry == NULL)
+            return false;
+        entry->key = wire_string(arena, attribute.key);
+        entry->value = wire_string(arena, attribute.value);
+        task->attributes[task->n_attributes++] = entry;
+    }
+    return true;
+}
+
+static void fill_counters(PB(LeasedTask) * task, const struct task *t)
+{
+    task->fence = t->fence;
+    task->deadline_unix_ms = t->at_ms;
+    task->published_unix_ms = t->published_ms;
+    task->failures = (int32_t)t->failures;
+    task->preemptions = (int32_t)t->preemptions;
+    task->losses = (int32_t)t->losses;
+    task->deliveries = (int32_t)t->deliveries;
+}
+
+static PB(LeasedTask) *
+    build_task(struct arena *arena, const struct leased_task *leased, int64_t created_ms)
+{
+    struct lease_token token = {leased->place, leased->task.fence,
+                                token_seal(leased->place.queue, created_ms)};
+    PB(LeasedTask) *task = PB_NEW(arena, LeasedTask, leased_task);
+
+    if (task == NULL ||
+        !build_attributes(arena, slice_of(leased->body.data, leased->attributes_size), task))
+        return NULL;
+    task->task_id = wire_task_id(arena, leased->id, leased->place, created_ms);
+    task->payload = wire_bytes(slice_of(leased->body.data + leased->attributes_size,
+                                        leased->body.size - leased->attributes_size));
+    task->dataset = wire_string(arena, leased->dataset);
+    task->lease_token = wire_token(arena, &token);
+    task->priority = leased->place.priority;
+    fill_counters(task, &leased->task);
+    if (leased->has_checkpoint) {
+        task->has_checkpoint_case = ACKD__V1__LEASED_TASK__HAS_CHECKPOINT_CHECKPOINT;
+        task->checkpoint = wire_bytes(leased->checkpoint);
+    }
+    return task->task_id == NULL || task->dataset == NULL || task->lease_token == NULL ? NULL
+                                                                                       : task;
+}
+
+static ProtobufCMessage *build(struct service_call *call, struct call *base)
+{
+    struct lease_call *done = CONTAINER_OF(base, struct lease_call, call);
+    struct leasing *self = CONTAINER_OF(done, struct leasing, base);
+    struct arena *arena = call->arena;
+    PB(LeaseResponse) *response = PB_NEW(arena, LeaseResponse, lease_response);
+
+    if (response == NULL)
+        return NULL;
+    response->tasks = ARENA_ARRAY(arena, done->task_count, PB(LeasedTask) *);
+    for (size_t i = 0; i < done->task_count && response->tasks != NULL; i++) {
+        response->tasks[i] = build_task(arena, &done->tasks[i], done->queue_created_ms);
+        if (response->tasks[i] == NULL)
+            return NULL;
+        response->n_tasks++;
+    }
+    response->n_ack_outcomes = done->ack_count;
+    response->ack_outcomes =
+        wire_ack_outcomes(arena, done->acks, done->ack_count, self->ack_errors);
+    response->n_nack_outcomes = done->nack_count;
+    response->nack_outcomes =
+        wire_nack_outcomes(arena, done->nacks, done->nack_count, self->nack_errors);
+    response->situation = wire_situation(arena, &done->situation);
+    return response->tasks == NULL || response->ack_outcomes == NULL ||
+                   response->nack_outcomes == NULL || response->situation == NULL
+               ? NULL
+               : &response->base;
+}
+
+void service_lease(struct service *self, struct service_call *call)
+{
+    const PB(LeaseRequest) *request = (const void *)call->request;
+    struct leasing *leasing;
+
+    call->service = self;
+    if (check(call, request) != STATUS_OK) {
+        refuse(call);
+        return;
+    }
+    /* Room for one task too large for max_bytes, which is given all the same. */
+    allow_reply(call, (size_t)LEASE_REPLY_BYTES_MAX +
+                          (size_t)(service_limits(self)->payload_bytes_max +
+                                   service_limits(self)->checkpoint_bytes_max) +
+                          ((size_t)request->max_tasks + request->n_acks + request->n_nacks + 64) *
+                              TASK_OVERHEAD_BYTES);
+    leasing = ARENA_NEW(call->arena, struct leasing);
+    if (leasing == NULL || !make_settled(call, leasing, request)) {
+        refuse_memory(call);
+        return;
+    }
+    if (request->session_id[0] != '\0' &&
+        read_session_id(request->session_id, &leasing->base.session, &call->error) != STATUS_OK) {
+        refuse(call);
+        return;
+    }
+    leasing->base.queue = slice_of_string(request->queue);
+    leasing->base.max_tasks = (uint32_t)request->max_tasks;
+    leasing->base.wait_ms = bounded_wait_ms(call, request->wait_ms);
+    leasing->base.lease_ms = request->lease_ms;
+    leasing->base.max_bytes =
+        request->max_bytes == 0 ? LEASE_REPLY_BYTES_DEFAULT : request->max_bytes;
+    send_to_queue(call, request->queue, &leasing->base.call, &verb_lease, build);
+}

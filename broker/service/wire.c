@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wire.c -- shards' structs as protobuf messages in the call's arena.
+ *
+ * Every function answers NULL where the arena has no room.
+ */
+#include <inttypes.h>
+
+#include "service/internal.h"
+
+void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor)
+{
+    ProtobufCMessage *message = arena_alloc(arena, descriptor->sizeof_message);
+
+    if (message != NULL)
+        protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+char *wire_string(struct arena *arena, struct slice text)
+{
+    return arena_string(arena, text);
+}
+
+/* Borrows: the bytes are in the arena already. */
+ProtobufCBinaryData wire_bytes(struct slice data)
+{
+    return (ProtobufCBinaryData){data.size, (uint8_t *)(uintptr_t)data.data};
+}
+
+PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error)
+{
+    PB(ErrorDetail) *detail = PB_NEW(arena, ErrorDetail, error_detail);
+
+    if (detail == NULL)
+        return NULL;
+    detail->status = (PB(Status))error->status;
+    detail->message = wire_string(arena, slice_of_string(error->message));
+    detail->field = wire_string(arena, slice_of_string(error->field));
+    detail->limit = error->limit;
+    detail->value = error->value;
+    return detail;
+}
+
+PB(ErrorDetail) *wire_status(struct arena *arena, enum status status)
+{
+    PB(ErrorDetail) *detail = PB_NEW(arena, ErrorDetail, error_detail);
+
+    if (detail == NULL)
+        return NULL;
+    detail->status = (PB(Status))status;
+    detail->message = (char *)(uintptr_t)status_sentence(status);
+    return detail;
+}
+
+PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally)
+{
+    PB(Counts) *counts = PB_NEW(arena, Counts, counts);
+
+    if (counts == NULL)
+        return NULL;
+    counts->ready = tally->ready;
+    counts->delayed = tally->delayed;
+    counts->leased = tally->leased;
+    counts->done = tally->done;
+    counts->dead = tally->dead;
+    counts->published = tally->published;
+    counts->purged = tally->purged;
+    return counts;
+}
+
+PB(Situation) *wire_situation(struct arena *arena, const struct situation *situation)
+{
+    PB(Situation) *message = PB_NEW(arena, Situation, situation);
+
+    if (message == NULL)
+        return NULL;
+    message->ready = situation->ready;
+    message->leased = situation->leased;
+    message->delayed = situation->delayed;
+    message->next_change_ms = situation->next_change_ms;
+    message->paused = situation->paused;
+    return message;
+}
+
+static PB(QueueConfig) *wire_config(struct arena *arena, const struct queue_config *config)
+{
+    PB(QueueConfig) *message = PB_NEW(arena, QueueConfig, queue_config);
+
+    if (message == NULL)
+        return NULL;
+#define SET(name, NAME, type)                                                                      \
+    message->has_##name##_case = ACKD__V1__QUEUE_CONFIG__HAS_##NAME##_##NAME;                      \
+    message->name = (type)config->name;
+    SET(lease_ms, LEASE_MS, int64_t)
+    SET(max_failures, MAX_FAILURES, int32_t)
+    SET(max_losses, MAX_LOSSES, int32_t)
+    SET(backoff_min_ms, BACKOFF_MIN_MS, int64_t)
+    SET(backoff_max_ms, BACKOFF_MAX_MS, int64_t)
+    SET(dedup, DEDUP, protobuf_c_boolean)
+    SET(dedup_retention_ms, DEDUP_RETENTION_MS, int64_t)
+    SET(result_retention_ms, RESULT_RETENTION_MS, int64_t)
+    SET(task_ttl_ms, TASK_TTL_MS, int64_t)
+    SET(max_leased, MAX_LEASED, int64_t)
+    SET(late_results, LATE_RESULTS, PB(LateResults))
+#undef SET
+    return message;
+}
+
+PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view)
+{
+    PB(Queue) *queue = PB_NEW(arena, Queue, queue);
+
+    if (queue == NULL)
+        return NULL;
+    queue->name = wire_string(arena, view->name);
+    queue->config = wire_config(arena, &view->config);
+    queue->counts = wire_counts(arena, &view->tally);
+    queue->paused = view->paused;
+    queue->created_unix_ms = view->created_ms;
+    queue->useful_lease_ms = view->tally.useful_ms;
+    queue->wasted_lease_ms = view->tally.wasted_ms;
+    queue->deliveries = view->tally.deliveries;
+    queue->failures = view->tally.failures;
+    queue->preemptions = view->tally.preemptions;
+    queue->losses = view->tally.losses;
+    queue->salvaged = view->tally.salvaged;
+    queue->waiters = view->waiters;
+    queue->sessions = view->sessions;
+    return queue->name == NULL || queue->config == NULL || queue->counts == NULL ? NULL : queue;
+}
+
+char *wire_task_id(struct arena *arena, struct slice id, struct place place, int64_t created_ms)
+{
+    char made[MADE_ID_BYTES_MAX];
+
+    if (id.size > 0)
+        return wire_string(arena, id);
+    return wire_string(arena, slice_of(made, made_id_write(place, created_ms, made)));
+}
+
+char *wire_token(struct arena *arena, const struct lease_token *token)
+{
+    char *text = arena_alloc_raw(arena, TOKEN_BYTES_MAX);
+
+    if (text != NULL)
+        token_write(token, text);
+    return text;
+}
+
+char *wire_session_id(struct arena *arena, uint64_t session)
+{
+    return session == 0 ? wire_string(arena, SLICE_EMPTY)
+                        : arena_printf(arena, "%016" PRIx64, session);
+}
+
+/* The map's entries of a Task; LeasedTask's are of the same shape, but another C type. */
+static bool wire_attributes(struct arena *arena, struct slice attributes, PB(Task) *task)
+{
+    struct attribute attribute;
+    size_t count = 0;
+
+    for (struct slice left = attributes; attribute_read(&left, &attribute);)
+        count++;
+    task->attributes = ARENA_ARRAY(arena, count, PB(Task__AttributesEntry) *);
+    if (task->attributes == NULL)
+        return false;
+    while (attribute_read(&attributes, &attribute)) {
+        PB(Task__AttributesEntry) *entry =
+            PB_NEW(arena, Task__AttributesEntry, task__attributes_entry);
+
+        if (entry == NULL)
+            return false;
+        entry->key = wire_string(arena, attribute.key);
+        entry->value = wire_string(arena, attribute.value);
+        task->attributes[task->n_attributes++] = entry;
+    }
+    return true;
+}
+
+static void fill_task(struct arena *arena, const struct task_view *view, PB(Task) *task)
+{
+    const struct task *t = &view->task;
+
+    task->state = (PB(TaskState))t->state; /* the numbers are the same */
+    task->dataset = wire_string(arena, view->dataset);
+    task->last_error = wire_string(arena, view->error);
+    task->priority = view->place.priority;
+    task->published_unix_ms = view->published_ms;
+    task->fence = t->fence;
+    task->failures = (int32_t)t->failures;
+    task->preemptions = (int32_t)t->preemptions;
+    task->losses = (int32_t)t->losses;
+    task->deliveries = (int32_t)t->deliveries;
+    task->due_unix_ms = t->state == TASK_DELAYED || t->state == TASK_LEASED ? t->at_ms : 0;
+    task->done_unix_ms = t->state == TASK_DONE ? t->at_ms : 0;
+    task->leased_unix_ms = t->leased_ms;
+    task->session_id = wire_session_id(arena, t->session);
+    task->dead_reason = (PB(DeadReason))t->dead_reason;
+    task->has_checkpoint = t->has_checkpoint;
+    task->has_result = view->has_result;
+    task->payload_bytes = view->payload_size;
+}
+
+PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t created_ms)
+{
+    PB(Task) *task = PB_NEW(arena, Task, task);
+    struct slice attributes = slice_of(view->body.data, view->attributes_size);
+
+    if (task == NULL || !wire_attributes(arena, attributes, task))
+        return NULL;
+    fill_task(arena, view, task);
+    task->task_id = wire_task_id(arena, view->id, view->place, created_ms);
+    task->payload = wire_bytes(slice_of(view->body.data + view->attributes_size,
+                                        view->body.size - view->attributes_size));
+    return task->task_id == NULL || task->dataset == NULL || task->last_error == NULL ||
+                   task->session_id == NULL
+               ? NULL
+               : task;
+}

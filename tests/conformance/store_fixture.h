@@ -6,19 +6,11 @@
 #ifndef ACKD_TESTS_CONFORMANCE_STORE_FIXTURE_H
 #define ACKD_TESTS_CONFORMANCE_STORE_FIXTURE_H
 
-/* cmocka wants these before it, in this order. */
-/* clang-format off */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-
 #include <limits.h>
 
 #include "base/slice.h"
 #include "store/store.h"
+#include "support/check.h"
 
 struct fixture;
 

@@ -41,7 +41,7 @@ static const struct {
     {"already_exists", 409, 6},
     {"resource_exhausted", 429, 8},
     {"failed_precondition", 400, 9},
-    {"unimplemented", 404, 12}, /* Connect has 501 since 2024; 404 is what clients of both read */
+    {"unimplemented", 404, 12}, /* Connect itself has 501, and reads 404 as this code */
     {"internal", 500, 13},
     {"unavailable", 503, 14},
     {"data_loss", 500, 15},

@@ -11,6 +11,7 @@
 #define COMMANDS(X)                                                                                \
     X(publish)                                                                                     \
     X(watch)                                                                                       \
+    X(work)                                                                                        \
     X(queue_create)                                                                                \
     X(queue_list)                                                                                  \
     X(queue_show)                                                                                  \

@@ -192,7 +192,7 @@ static enum exit_code publish_rows(struct publisher *self, struct rows *rows)
         enum rows_outcome outcome = rows_next(rows, &row, &fault);
 
         self->done = before + (double)rows->source.offset;
-        if (outcome == ROWS_END)
+        if (outcome == ROWS_END || (outcome == ROWS_FAILED && interrupt_came()))
             break;
         self->rows += outcome != ROWS_FAILED;
         if (outcome == ROWS_ROW)

@@ -95,7 +95,7 @@ const char *units_duration(struct text *self, int64_t ms)
     } steps[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
 
     if (ms < 1000) {
-        snprintf(self->data, sizeof self->data, "%lld ms", (long long)ms);
+        snprintf(self->data, sizeof self->data, ms == 0 ? "0 s" : "%lld ms", (long long)ms);
         return self->data;
     }
     if (ms < 60000) {

@@ -58,9 +58,7 @@ static bool fill(struct source *self)
         errno = ENOMEM;
         return false;
     }
-    do
-        count = read(self->fd, room, CHUNK_BYTES);
-    while (count < 0 && errno == EINTR);
+    count = read(self->fd, room, CHUNK_BYTES);
     if (count < 0)
         return false;
     self->buffer.size += (size_t)count;

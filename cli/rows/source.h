@@ -31,7 +31,8 @@ enum source_outcome { SOURCE_LINE, SOURCE_END, SOURCE_TOO_LONG, SOURCE_FAILED /*
 /* Of a path, or "-". False: see errno. */
 bool source_open(struct source *self, const char *path);
 void source_close(struct source *self);
-/* The next line, valid until the next call. */
+/* The next line, valid until the next call. Waiting for a pipe ends with EINTR when a signal comes
+ * that the program handles; nothing is lost then. */
 enum source_outcome source_line(struct source *self, struct slice *ret_line);
 
 #endif

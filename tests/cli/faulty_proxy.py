@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""faulty_proxy.py -- stands between ackctl and the broker and loses replies."""
+import socket
+import threading
+
+
+class FaultyProxy:
+    """Use it with `with`. Forwards HTTP/1.1 by bytes, a thread a connection. `lose_reply_of` makes
+    it pass one request on, wait for the broker's reply, and close the connection instead of
+    handing it over: the broker has done what the client can't know of."""
+
+    def __init__(self, port: int):
+        self._upstream_port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._wanted: bytes | None = None
+        self.lost = threading.Event()
+
+    def lose_reply_of(self, method: str) -> None:
+        self.lost.clear()
+        self._wanted = f"/ackd.v1.{method} ".encode()
+
+    def __enter__(self) -> "FaultyProxy":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._upstream_port)) as upstream:
+            threading.Thread(target=self._replies, args=(client, upstream), daemon=True).start()
+            try:
+                while data := client.recv(65536):
+                    if self._wanted and self._wanted in data:
+                        self._wanted, self._doomed = None, client
+                    upstream.sendall(data)
+                upstream.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    _doomed = None
+
+    def _replies(self, client: socket.socket, upstream: socket.socket) -> None:
+        try:
+            while data := upstream.recv(65536):
+                if self._doomed is client:
+                    self._doomed = None
+                    client.shutdown(socket.SHUT_RDWR)
+                    self.lost.set()
+                    return
+                client.sendall(data)
+        except OSError:
+            pass

@@ -144,6 +144,8 @@ static enum http_event feed_head(struct http_reader *self, struct slice *input)
         return refuse(self, 400, "a header field is folded over two lines");
     if (self->head.place == HTTP_HEAD_BARE_CR)
         return refuse(self, 400, "the head holds a CR without its LF");
+    if (size == 0 && self->parser.method == HTTP_PRI)
+        return refuse_syntax(self, HPE_PAUSED_H2_UPGRADE);
     if (size == 0)
         return refuse(self, 400, "the head has ended, but it says nothing whole");
     return execute(self, input, size);
@@ -213,6 +215,8 @@ static int on_field_name_end(llhttp_t *parser)
 {
     struct http_request *request = reader_of(parser)->request;
 
+    if (request->name_size == 0)
+        http_request_refuse(request, 400, STATUS_MALFORMED, "a header field has no name");
     request->field = http_rules_find_field(request->name, request->name_size);
     request->name_size = 0;
     if (++request->field_count > HTTP_FIELDS_MAX)

@@ -53,7 +53,7 @@ static enum status refuse_text(const json_error_t *fault, struct error *error)
     char text[JSON_ERROR_TEXT_LENGTH + 1];
     struct path whole = {NULL, slice_of_string(fault->text), PATH_NO_INDEX};
 
-    if (json_error_code(fault) == json_error_out_of_memory)
+    if (json_error_code(fault) == json_error_out_of_memory || json_memory_exhausted())
         return codec_too_large(error);
     path_render(&whole, text, sizeof text); /* it may quote the sender's bytes */
     return error_set(error, STATUS_MALFORMED, "broken JSON at line %d, column %d: %s", fault->line,

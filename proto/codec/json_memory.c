@@ -18,14 +18,14 @@
 
 static _Thread_local size_t bytes_taken;
 static _Thread_local size_t bytes_bound = SIZE_MAX;
+static _Thread_local bool exhausted;
 
 static void *take(size_t size)
 {
-    void *memory;
+    bool fits = size <= bytes_bound && bytes_taken <= bytes_bound - size;
+    void *memory = fits ? malloc(size) : NULL;
 
-    if (size > bytes_bound || bytes_taken > bytes_bound - size)
-        return NULL;
-    memory = malloc(size);
+    exhausted |= memory == NULL;
     bytes_taken += malloc_usable_size(memory);
     return memory;
 }
@@ -47,10 +47,16 @@ void codec_bound_json_memory(void)
 void json_memory_begin(size_t bytes_max)
 {
     bytes_taken = 0;
+    exhausted = false;
     bytes_bound = bytes_max;
 }
 
 void json_memory_end(void)
 {
     bytes_bound = SIZE_MAX;
+}
+
+bool json_memory_exhausted(void)
+{
+    return exhausted;
 }

@@ -6,7 +6,8 @@
 
 struct limits limits_default(void)
 {
-    return (struct limits){
+    return (struct limits)
+    {
 #define X(name, flag, unit, min, max, fallback, text) .name = fallback,
         LIMITS_TABLE(X)
 #undef X

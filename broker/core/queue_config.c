@@ -14,14 +14,16 @@ static const struct {
     int64_t min;
     int64_t max;
 } fields[] = {
-#define X(name, min, max, fallback) {"config." #name, offsetof(struct queue_config, name), min, max},
+#define X(name, min, max, fallback)                                                                \
+    {"config." #name, offsetof(struct queue_config, name), min, max},
     QUEUE_CONFIG_TABLE(X)
 #undef X
 };
 
 struct queue_config queue_config_default(void)
 {
-    return (struct queue_config){
+    return (struct queue_config)
+    {
 #define X(name, min, max, fallback) .name = fallback,
         QUEUE_CONFIG_TABLE(X)
 #undef X

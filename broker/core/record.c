@@ -518,6 +518,7 @@ bool attribute_read(struct slice *body, struct attribute *ret)
         return false;
     ret->key = slice_of(body->data + 4, key_size);
     ret->value = slice_of(body->data + 4 + key_size, value_size);
-    *body = slice_of(body->data + 4 + key_size + value_size, body->size - 4 - key_size - value_size);
+    *body =
+        slice_of(body->data + 4 + key_size + value_size, body->size - 4 - key_size - value_size);
     return true;
 }

@@ -7,8 +7,8 @@
  * little-endian and of fixed width; a record that is rewritten keeps its size where it can (an
  * update in place keeps LMDB's pages full).
  *
- * Reading checks everything and trusts nothing: STATUS_CORRUPT if the CRC, the version or a length is wrong.
- * Slices in a record that was read point into the value: they hold as long as it does.
+ * Reading checks everything and trusts nothing: STATUS_CORRUPT if the CRC, the version or a length
+ * is wrong. Slices in a record that was read point into the value: they hold as long as it does.
  *
  * Writing is in two steps, since the store gives the memory: ask for the size, reserve, write.
  *
@@ -58,7 +58,8 @@ struct task_record {
 };
 size_t task_record_size(const struct task_record *self);
 void task_record_write(const struct task_record *self, struct slice key, uint8_t *value);
-enum status task_record_read(struct slice key, struct slice value, struct task_record *ret) MUST_USE;
+enum status task_record_read(struct slice key, struct slice value,
+                             struct task_record *ret) MUST_USE;
 
 static inline bool is_inline(size_t size)
 {
@@ -117,7 +118,8 @@ struct dead_record {
 };
 #define DEAD_RECORD_SIZE 19
 void dead_record_write(const struct dead_record *self, struct slice key, uint8_t *value);
-enum status dead_record_read(struct slice key, struct slice value, struct dead_record *ret) MUST_USE;
+enum status dead_record_read(struct slice key, struct slice value,
+                             struct dead_record *ret) MUST_USE;
 
 /* How a queue or a dataset stands. Rows are counts of tasks or events; append only. */
 #define TALLY_TABLE(X)                                                                             \
@@ -196,7 +198,8 @@ struct meta_record {
 };
 #define META_RECORD_SIZE 26
 void meta_record_write(const struct meta_record *self, struct slice key, uint8_t *value);
-enum status meta_record_read(struct slice key, struct slice value, struct meta_record *ret) MUST_USE;
+enum status meta_record_read(struct slice key, struct slice value,
+                             struct meta_record *ret) MUST_USE;
 
 /* Attributes within a body: key size(2) value size(2) key value, repeated. */
 struct attribute {

@@ -65,22 +65,22 @@ struct task {
     uint32_t losses;
     uint32_t deliveries;
     bool has_checkpoint;
-    uint64_t session;     /* LEASED: 0: none */
+    uint64_t session; /* LEASED: 0: none */
     int64_t published_ms;
-    int64_t at_ms;        /* DELAYED: due; LEASED without session: deadline; DONE, DEAD: since */
-    int64_t leased_ms;    /* LEASED: since */
+    int64_t at_ms;     /* DELAYED: due; LEASED without session: deadline; DONE, DEAD: since */
+    int64_t leased_ms; /* LEASED: since */
 };
 
 #define TASK_COMMANDS(X)                                                                           \
-    X(PUBLISH)    /* delay_ms */                                                                   \
-    X(LEASE)      /* session, lease_ms */                                                          \
-    X(RENEW)      /* fence, lease_ms */                                                            \
-    X(CHECKPOINT) /* fence, has_data */                                                            \
-    X(ACK)        /* fence, proves_completion */                                                   \
+    X(PUBLISH)        /* delay_ms */                                                               \
+    X(LEASE)          /* session, lease_ms */                                                      \
+    X(RENEW)          /* fence, lease_ms */                                                        \
+    X(CHECKPOINT)     /* fence, has_data */                                                        \
+    X(ACK)            /* fence, proves_completion */                                               \
     X(NACK_FAILED)    /* fence, delay_ms, permanent, unstarted */                                  \
     X(NACK_PREEMPTED) /* fence, delay_ms, unstarted */                                             \
     X(NACK_RELEASED)  /* fence, delay_ms, unstarted */                                             \
-    X(LOSE)    /* session: the one that is gone, 0: the deadline passed */                         \
+    X(LOSE)           /* session: the one that is gone, 0: the deadline passed */                  \
     X(WAKE)                                                                                        \
     X(EXPIRE)                                                                                      \
     X(CANCEL)                                                                                      \

@@ -32,8 +32,7 @@ bool token_read(struct slice text, struct lease_token *ret_token)
     uint8_t raw[TOKEN_BYTES_MAX];
     size_t size;
 
-    if (text.size >= TOKEN_BYTES_MAX || !base64_decode(text, raw, &size) ||
-        size != TOKEN_RAW_BYTES)
+    if (text.size >= TOKEN_BYTES_MAX || !base64_decode(text, raw, &size) || size != TOKEN_RAW_BYTES)
         return false;
     if (be32_get(raw + PLACE_BYTES + 8) != crc32c(CRC_SEED, raw, PLACE_BYTES + 8))
         return false;

@@ -156,8 +156,7 @@ static ProtobufCMessage *build_backup(struct service_call *call, struct fan *fan
     if (response == NULL)
         return NULL;
     for (int i = 0; i < fan->count; i++)
-        response->bytes +=
-            (int64_t)CONTAINER_OF(fan->calls[i], struct inspect_call, call)->bytes;
+        response->bytes += (int64_t)CONTAINER_OF(fan->calls[i], struct inspect_call, call)->bytes;
     path += strlen(call->service->options.data_dir) + 1;
     response->path = wire_string(call->arena, slice_of_string(path));
     return response->path == NULL ? NULL : &response->base;

@@ -6,8 +6,8 @@
 
 #include "service/internal.h"
 
-static PB(DeadLetter) *
-    build_letter(struct arena *arena, const struct dead_view *view, int64_t created_ms)
+static PB(DeadLetter) *build_letter(struct arena *arena, const struct dead_view *view,
+                                    int64_t created_ms)
 {
     PB(DeadLetter) *letter = PB_NEW(arena, DeadLetter, dead_letter);
 
@@ -68,7 +68,7 @@ void service_dead_list(struct service *self, struct service_call *call)
     send_to_queue(call, request->queue, &base->call, &verb_dead_list, build_list);
 }
 
-static enum status check_selection(struct service_call *call, const PB(DeadSelection) * selection)
+static enum status check_selection(struct service_call *call, const PB(DeadSelection) *selection)
 {
     struct error *error = &call->error;
 
@@ -78,8 +78,7 @@ static enum status check_selection(struct service_call *call, const PB(DeadSelec
                            "filters");
     if (check_count(selection->n_task_ids, 0, service_limits(call->service), "selection.task_ids",
                     error) != STATUS_OK ||
-        check_range(selection->reason, 0, DEAD_CORRUPT, "selection.reason", "", error) !=
-            STATUS_OK)
+        check_range(selection->reason, 0, DEAD_CORRUPT, "selection.reason", "", error) != STATUS_OK)
         return error->status;
     for (size_t i = 0; i < selection->n_task_ids; i++) {
         char field[48];
@@ -91,7 +90,7 @@ static enum status check_selection(struct service_call *call, const PB(DeadSelec
     return check_dataset_name(selection->dataset, error);
 }
 
-static bool read_selection(struct service_call *call, const PB(DeadSelection) * selection,
+static bool read_selection(struct service_call *call, const PB(DeadSelection) *selection,
                            struct dead_change_call *base)
 {
     base->id_count = selection->n_task_ids;
@@ -106,7 +105,7 @@ static bool read_selection(struct service_call *call, const PB(DeadSelection) * 
 }
 
 static void change(struct service *self, struct service_call *call, const char *queue,
-                   const PB(DeadSelection) * selection, const struct verb *verb,
+                   const PB(DeadSelection) *selection, const struct verb *verb,
                    reply_builder *build)
 {
     struct dead_change_call *base;

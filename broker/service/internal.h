@@ -28,8 +28,7 @@
 /* Ackd__V1__Task is PB(Task). */
 #define PB(name) Ackd__V1__##name
 /* A zero message of that type in the arena, or NULL. */
-#define PB_NEW(arena, Name, name)                                                                  \
-    ((PB(Name) *)wire_new((arena), &ackd__v1__##name##__descriptor))
+#define PB_NEW(arena, Name, name) ((PB(Name) *)wire_new((arena), &ackd__v1__##name##__descriptor))
 
 #define REPLY_BYTES_MAX (64u << 20) /* of lists; a page ends early before it */
 
@@ -127,13 +126,13 @@ char *wire_session_id(struct arena *arena, uint64_t session);
 
 /* ---- settle.c: shared with lease.c ---- */
 /* The items of a request as the shard wants them. NULL: no memory. */
-struct ack_item **read_acks(struct service_call *call, PB(AckItem) * *items, size_t count,
+struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size_t count,
                             const char *name, struct error **ret_errors);
-struct nack_item **read_nacks(struct service_call *call, PB(NackItem) * *items, size_t count,
+struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, size_t count,
                               const char *name, struct error **ret_errors);
-PB(AckOutcome) * *wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
-                                    struct error **errors);
-PB(Outcome) * *wire_nack_outcomes(struct arena *arena, struct nack_item **items, size_t count,
-                                  struct error **errors);
+PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
+                                   struct error **errors);
+PB(Outcome) **wire_nack_outcomes(struct arena *arena, struct nack_item **items, size_t count,
+                                 struct error **errors);
 
 #endif

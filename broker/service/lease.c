@@ -14,7 +14,7 @@ struct leasing {
     struct error **nack_errors;
 };
 
-static enum status check(struct service_call *call, const PB(LeaseRequest) * request)
+static enum status check(struct service_call *call, const PB(LeaseRequest) *request)
 {
     const struct limits *limits = service_limits(call->service);
     struct error *error = &call->error;
@@ -44,7 +44,7 @@ static int64_t bounded_wait_ms(struct service_call *call, int64_t wait_ms)
 }
 
 static bool make_settled(struct service_call *call, struct leasing *self,
-                         const PB(LeaseRequest) * request)
+                         const PB(LeaseRequest) *request)
 {
     self->base.ack_count = request->n_acks;
     self->base.nack_count = request->n_nacks;
@@ -83,7 +83,7 @@ static bool build_attributes(struct arena *arena, struct slice attributes, PB(Le
     return true;
 }
 
-static void fill_counters(PB(LeasedTask) * task, const struct task *t)
+static void fill_counters(PB(LeasedTask) *task, const struct task *t)
 {
     task->fence = t->fence;
     task->deadline_unix_ms = t->at_ms;
@@ -94,8 +94,8 @@ static void fill_counters(PB(LeasedTask) * task, const struct task *t)
     task->deliveries = (int32_t)t->deliveries;
 }
 
-static PB(LeasedTask) *
-    build_task(struct arena *arena, const struct leased_task *leased, int64_t created_ms)
+static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task *leased,
+                                  int64_t created_ms)
 {
     struct lease_token token = {leased->place, leased->task.fence,
                                 token_seal(leased->place.queue, created_ms)};

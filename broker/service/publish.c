@@ -14,82 +14,90 @@ struct publishing {
     struct error **errors; /* one an item, NULL where the service found nothing wrong */
 };
 
-static enum status check_attributes(const PB(NewTask) * task, const struct limits *limits,
-                                    const char *path, struct error *error)
-{
-    char field[96];
+/* Where in the request, for a refusal. */
+struct field {
+    char text[48];
+};
 
-    snprintf(field, sizeof field, "%s.attributes", path);
+static struct field field_of(size_t index, const char *name)
+{
+    struct field field;
+
+    snprintf(field.text, sizeof field.text, "tasks[%zu].%s", index, name);
+    return field;
+}
+
+static enum status check_attributes(const PB(NewTask) *task, const struct limits *limits,
+                                    size_t index, struct error *error)
+{
     if (task->n_attributes > (size_t)limits->attributes_max)
-        return error_limit(error, STATUS_TOO_LARGE, field, limits->attributes_max,
-                           (int64_t)task->n_attributes,
-                           "the task has %zu attributes; the limit is %" PRId64,
-                           task->n_attributes, limits->attributes_max);
+        return error_limit(error, STATUS_TOO_LARGE, field_of(index, "attributes").text,
+                           limits->attributes_max, (int64_t)task->n_attributes,
+                           "the task has %zu attributes; the limit is %" PRId64, task->n_attributes,
+                           limits->attributes_max);
     for (size_t i = 0; i < task->n_attributes; i++) {
         size_t key_size = strlen(task->attributes[i]->key);
         size_t value_size = strlen(task->attributes[i]->value);
 
         if (key_size == 0 || key_size > ATTRIBUTE_KEY_BYTES_MAX)
-            return error_limit(error, STATUS_INVALID, field, ATTRIBUTE_KEY_BYTES_MAX,
-                               (int64_t)key_size, "an attribute's key has %zu bytes; it must have "
-                               "1 to %d", key_size, ATTRIBUTE_KEY_BYTES_MAX);
+            return error_limit(error, STATUS_INVALID, field_of(index, "attributes").text,
+                               ATTRIBUTE_KEY_BYTES_MAX, (int64_t)key_size,
+                               "an attribute's key has %zu bytes; it must have "
+                               "1 to %d",
+                               key_size, ATTRIBUTE_KEY_BYTES_MAX);
         if (value_size > ATTRIBUTE_VALUE_BYTES_MAX)
-            return error_limit(error, STATUS_TOO_LARGE, field, ATTRIBUTE_VALUE_BYTES_MAX,
-                               (int64_t)value_size,
+            return error_limit(error, STATUS_TOO_LARGE, field_of(index, "attributes").text,
+                               ATTRIBUTE_VALUE_BYTES_MAX, (int64_t)value_size,
                                "attribute \"%.64s\" has %zu bytes; the limit is %d",
                                task->attributes[i]->key, value_size, ATTRIBUTE_VALUE_BYTES_MAX);
     }
     return STATUS_OK;
 }
 
-static enum status check_payload(const PB(NewTask) * task, const struct limits *limits,
-                                 const char *path, struct error *error)
+static enum status check_payload(const PB(NewTask) *task, const struct limits *limits, size_t index,
+                                 struct error *error)
 {
-    char field[96];
-
-    snprintf(field, sizeof field, "%s.payload", path);
     if (task->payload.len <= (size_t)limits->payload_bytes_max)
         return STATUS_OK;
-    return error_limit(error, STATUS_TOO_LARGE, field, limits->payload_bytes_max,
-                       (int64_t)task->payload.len,
+    return error_limit(error, STATUS_TOO_LARGE, field_of(index, "payload").text,
+                       limits->payload_bytes_max, (int64_t)task->payload.len,
                        "the payload has %zu bytes; the limit is %" PRId64
                        ": publish a reference to it instead",
                        task->payload.len, limits->payload_bytes_max);
 }
 
-static enum status check_id(const PB(NewTask) * task, const char *path, struct error *error)
+static enum status check_id(const PB(NewTask) *task, size_t index, struct error *error)
 {
-    char field[96];
+    size_t size = strlen(task->task_id);
 
-    snprintf(field, sizeof field, "%s.task_id", path);
-    if (task->task_id[0] == '\0')
+    if (size == 0)
         return STATUS_OK;
     if (task->task_id[0] == '@')
-        return error_limit(error, STATUS_INVALID, field, 0, 0,
+        return error_limit(error, STATUS_INVALID, field_of(index, "task_id").text, 0, 0,
                            "task IDs that begin with @ are the broker's own");
-    return check_task_id(task->task_id, field, error);
+    if (size <= TASK_ID_BYTES_MAX && utf8_is_printable(slice_of(task->task_id, size)))
+        return STATUS_OK;
+    return check_task_id(task->task_id, field_of(index, "task_id").text, error);
 }
 
-static enum status check_task(const PB(NewTask) * task, const struct limits *limits, size_t index,
+static enum status check_task(const PB(NewTask) *task, const struct limits *limits, size_t index,
                               struct error *error)
 {
-    char path[32];
-    char field[96];
-
-    snprintf(path, sizeof path, "tasks[%zu]", index);
-    if (check_id(task, path, error) != STATUS_OK ||
-        check_payload(task, limits, path, error) != STATUS_OK ||
-        check_attributes(task, limits, path, error) != STATUS_OK)
+    if (check_id(task, index, error) != STATUS_OK ||
+        check_payload(task, limits, index, error) != STATUS_OK ||
+        check_attributes(task, limits, index, error) != STATUS_OK)
         return error->status;
-    snprintf(field, sizeof field, "%s.priority", path);
-    if (check_range(task->priority, 0, PRIORITY_MAX, field, "", error) != STATUS_OK)
-        return error->status;
-    snprintf(field, sizeof field, "%s.delay_ms", path);
-    return check_range(task->delay_ms, 0, DELAY_MS_MAX, field, "ms", error);
+    if (task->priority < 0 || task->priority > PRIORITY_MAX)
+        return check_range(task->priority, 0, PRIORITY_MAX, field_of(index, "priority").text, "",
+                           error);
+    if (task->delay_ms < 0 || task->delay_ms > DELAY_MS_MAX)
+        return check_range(task->delay_ms, 0, DELAY_MS_MAX, field_of(index, "delay_ms").text, "ms",
+                           error);
+    return STATUS_OK;
 }
 
 /* Attributes and payload as one run of bytes; a task without attributes needs no copy. */
-static bool make_body(struct arena *arena, const PB(NewTask) * task, struct publish_item *item)
+static bool make_body(struct arena *arena, const PB(NewTask) *task, struct publish_item *item)
 {
     size_t attributes_size = 0;
     uint8_t *body;
@@ -100,8 +108,8 @@ static bool make_body(struct arena *arena, const PB(NewTask) * task, struct publ
         return true;
     }
     for (size_t i = 0; i < task->n_attributes; i++)
-        attributes_size += 4 + strlen(task->attributes[i]->key) +
-                           strlen(task->attributes[i]->value);
+        attributes_size +=
+            4 + strlen(task->attributes[i]->key) + strlen(task->attributes[i]->value);
     body = arena_alloc_raw(arena, attributes_size + task->payload.len);
     if (body == NULL)
         return false;
@@ -151,8 +159,7 @@ static bool make_items(struct service_call *call, struct publishing *self)
     return true;
 }
 
-static PB(PublishOutcome) *
-    build_outcome(struct arena *arena, struct publishing *self, size_t index)
+static PB(PublishOutcome) *build_outcome(struct arena *arena, struct publishing *self, size_t index)
 {
     const struct publish_item *item = &self->base.items[index];
     PB(PublishOutcome) *outcome = PB_NEW(arena, PublishOutcome, publish_outcome);
@@ -161,8 +168,7 @@ static PB(PublishOutcome) *
         return NULL;
     outcome->index = (int32_t)index;
     if (item->status == STATUS_OK)
-        outcome->task_id =
-            wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
+        outcome->task_id = wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
     else
         outcome->task_id = wire_string(arena, item->id);
     if (item->status != STATUS_OK) {

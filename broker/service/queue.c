@@ -7,7 +7,7 @@
 #include "service/internal.h"
 
 /* The fields of the wire's config over `config`; `set` (may be NULL) says which were there. */
-static void read_config(const PB(QueueConfig) * from, struct queue_config *config, bool *set)
+static void read_config(const PB(QueueConfig) *from, struct queue_config *config, bool *set)
 {
     int row = 0;
 
@@ -82,7 +82,7 @@ QUEUE_REPLY(build_resume, ResumeQueueResponse, resume_queue_response)
 
 /* `config` may be NULL. */
 static void send_queue_call(struct service *self, struct service_call *call, const char *name,
-                            const PB(QueueConfig) * config, const struct verb *verb,
+                            const PB(QueueConfig) *config, const struct verb *verb,
                             reply_builder *build)
 {
     struct queue_call *base = ARENA_NEW(call->arena, struct queue_call);
@@ -210,8 +210,7 @@ static const struct queue_view **sorted_views(struct service_call *call, struct 
 static ProtobufCMessage *build_list(struct service_call *call, struct fan *fan)
 {
     const PB(ListQueuesRequest) *request = (const void *)call->request;
-    size_t page_size =
-        request->page_size == 0 ? PAGE_SIZE_DEFAULT : (size_t)request->page_size;
+    size_t page_size = request->page_size == 0 ? PAGE_SIZE_DEFAULT : (size_t)request->page_size;
     PB(ListQueuesResponse) *response =
         PB_NEW(call->arena, ListQueuesResponse, list_queues_response);
     size_t count;

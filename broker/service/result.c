@@ -77,7 +77,7 @@ static ProtobufCMessage *build_list(struct service_call *call, struct call *base
     return response->results == NULL || response->next_page_token == NULL ? NULL : &response->base;
 }
 
-static enum status check_list(struct service_call *call, const PB(ListResultsRequest) * request,
+static enum status check_list(struct service_call *call, const PB(ListResultsRequest) *request,
                               int32_t *page_size)
 {
     struct error *error = &call->error;

@@ -5,9 +5,9 @@
  * A handler validates the request, makes calls to the shards concerned, and builds the reply. It
  * knows protobuf messages and rules' limits; it does not know HTTP, JSON or sockets.
  *
- * Life of a call: the face (rpc) fills in a `struct service_call` and hands it to the handler of its
- * method. `done` is called exactly once for it, always on the thread that drains `mailbox` (which
- * is the thread that called the handler), perhaps before the handler returns. Then either
+ * Life of a call: the face (rpc) fills in a `struct service_call` and hands it to the handler of
+ * its method. `done` is called exactly once for it, always on the thread that drains `mailbox`
+ * (which is the thread that called the handler), perhaps before the handler returns. Then either
  * `error.status` is STATUS_OK and `response` is set, or it is not and `error` says why.
  *
  * Memory: request and response live in `arena`, which the call may use until `done`. The face keeps
@@ -17,10 +17,9 @@
 #ifndef ACKD_SERVICE_SERVICE_H
 #define ACKD_SERVICE_SERVICE_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include <protobuf-c/protobuf-c.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -71,7 +70,7 @@ struct service_call {
     struct arena *arena;
     const ProtobufCMessage *request; /* of the method's type, in `arena` */
     struct mailbox *mailbox;         /* of the calling thread */
-    int64_t deadline_ms;             /* by the service's clock; 0: none. A long poll ends before it. */
+    int64_t deadline_ms; /* by the service's clock; 0: none. A long poll ends before it. */
     void (*done)(struct service_call *self);
     void *owner; /* the face's own */
 
@@ -88,10 +87,10 @@ struct service_call {
 struct service_options {
     struct clock clock;
     struct limits limits;
-    struct store **stores; /* one a shard, opened; the service closes them */
-    int shard_count;       /* 1 .. 64 */
-    const char *data_dir;  /* where backups go; NULL: no backups */
-    int64_t restart_grace_ms;   /* least life of leases and sessions found at start */
+    struct store **stores;    /* one a shard, opened; the service closes them */
+    int shard_count;          /* 1 .. 64 */
+    const char *data_dir;     /* where backups go; NULL: no backups */
+    int64_t restart_grace_ms; /* least life of leases and sessions found at start */
     /* Called once, on a shard's thread, when storage failed: nothing may be served any more. */
     void (*on_failure)(void *context);
     void *context;
@@ -110,8 +109,8 @@ bool service_is_ready(const struct service *self);
 /* Begins the end, any thread: waiting long polls are answered (empty), new ones don't wait.
  * Everything else is still served. */
 void service_drain(struct service *self);
-/* Finishes what was sent, stops the threads, closes the stores. Every call's `done` letter has been posted by then: drain
- * the mailboxes after it. NULL is nothing. */
+/* Finishes what was sent, stops the threads, closes the stores. Every call's `done` letter has been
+ * posted by then: drain the mailboxes after it. NULL is nothing. */
 void service_close(struct service *self);
 /* The client has gone: a waiting lease ends without taking a task. Only before `done`. */
 void service_cancel(struct service_call *call);

@@ -174,7 +174,6 @@ static ProtobufCMessage *build_list(struct service_call *call, struct fan *fan)
     return &response->base;
 }
 
-
 static ProtobufCMessage *build_queue_list(struct service_call *call, struct call *base)
 {
     struct fan fan = {.call = call, .calls = &base, .count = 1};

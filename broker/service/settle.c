@@ -28,6 +28,8 @@ static enum status check_token(const char *text, const char *name, size_t index,
 {
     char field[96];
 
+    if (token_read(slice_of_string(text), ret_token))
+        return STATUS_OK;
     snprintf(field, sizeof field, "%s[%zu].lease_token", name, index);
     return read_lease_token(text, field, ret_token, error);
 }
@@ -42,7 +44,7 @@ static enum status keep_error(struct arena *arena, const struct error *error,
     return error->status;
 }
 
-static enum status read_ack(struct service_call *call, const PB(AckItem) * from, const char *name,
+static enum status read_ack(struct service_call *call, const PB(AckItem) *from, const char *name,
                             size_t index, struct ack_item *item, struct error *error)
 {
     const struct limits *limits = service_limits(call->service);
@@ -59,12 +61,11 @@ static enum status read_ack(struct service_call *call, const PB(AckItem) * from,
     return STATUS_OK;
 }
 
-static enum status read_nack(struct service_call *call, const PB(NackItem) * from,
-                             const char *name, size_t index, struct nack_item *item,
-                             struct error *error)
+static enum status read_nack(struct service_call *call, const PB(NackItem) *from, const char *name,
+                             size_t index, struct nack_item *item, struct error *error)
 {
-    static const enum task_command_kind kinds[] = {
-        TASK_NACK_FAILED, TASK_NACK_FAILED, TASK_NACK_PREEMPTED, TASK_NACK_RELEASED};
+    static const enum task_command_kind kinds[] = {TASK_NACK_FAILED, TASK_NACK_FAILED,
+                                                   TASK_NACK_PREEMPTED, TASK_NACK_RELEASED};
     const struct limits *limits = service_limits(call->service);
     bool has_checkpoint = from->has_checkpoint_case != 0;
     char field[96];
@@ -79,6 +80,10 @@ static enum status read_nack(struct service_call *call, const PB(NackItem) * fro
     if (from->reason < 1 || from->reason > 3)
         return error_limit(error, STATUS_INVALID, field, 3, from->reason,
                            "%s must be FAILED, PREEMPTED or RELEASED", field);
+    snprintf(field, sizeof field, "%s[%zu].permanent", name, index);
+    if (from->permanent && from->reason != ACKD__V1__NACK_REASON__NACK_REASON_FAILED)
+        return error_limit(error, STATUS_INVALID, field, 0, 1, "%s goes with reason FAILED alone",
+                           field);
     snprintf(field, sizeof field, "%s[%zu].delay_ms", name, index);
     item->delay_ms = from->has_delay_ms_case != 0 ? from->delay_ms : TASK_DELAY_BACKOFF;
     if (from->has_delay_ms_case != 0 &&
@@ -94,7 +99,7 @@ static enum status read_nack(struct service_call *call, const PB(NackItem) * fro
     return STATUS_OK;
 }
 
-static enum status read_renew(const PB(RenewItem) * from, size_t index, struct renew_item *item,
+static enum status read_renew(const PB(RenewItem) *from, size_t index, struct renew_item *item,
                               struct error *error)
 {
     char field[96];
@@ -119,7 +124,7 @@ static void **new_items(struct arena *arena, size_t count, size_t size)
     return memory == NULL ? NULL : items;
 }
 
-struct ack_item **read_acks(struct service_call *call, PB(AckItem) * *items, size_t count,
+struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size_t count,
                             const char *name, struct error **ret_errors)
 {
     struct ack_item **read = (struct ack_item **)new_items(call->arena, count, sizeof **read);
@@ -134,7 +139,7 @@ struct ack_item **read_acks(struct service_call *call, PB(AckItem) * *items, siz
     return read;
 }
 
-struct nack_item **read_nacks(struct service_call *call, PB(NackItem) * *items, size_t count,
+struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, size_t count,
                               const char *name, struct error **ret_errors)
 {
     struct nack_item **read = (struct nack_item **)new_items(call->arena, count, sizeof **read);
@@ -149,7 +154,7 @@ struct nack_item **read_nacks(struct service_call *call, PB(NackItem) * *items, 
     return read;
 }
 
-static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) * *items,
+static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) **items,
                                        size_t count, struct error **ret_errors)
 {
     struct renew_item **read = (struct renew_item **)new_items(call->arena, count, sizeof **read);
@@ -164,14 +169,14 @@ static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) 
     return read;
 }
 
-static PB(ErrorDetail) *
-    outcome_error(struct arena *arena, enum status status, const struct error *error)
+static PB(ErrorDetail) *outcome_error(struct arena *arena, enum status status,
+                                      const struct error *error)
 {
     return error != NULL ? wire_error(arena, error) : wire_status(arena, status);
 }
 
-PB(AckOutcome) * *wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
-                                    struct error **errors)
+PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
+                                   struct error **errors)
 {
     PB(AckOutcome) **outcomes = ARENA_ARRAY(arena, count, PB(AckOutcome) *);
 
@@ -187,8 +192,8 @@ PB(AckOutcome) * *wire_ack_outcomes(struct arena *arena, struct ack_item **items
     return outcomes;
 }
 
-PB(Outcome) * *wire_nack_outcomes(struct arena *arena, struct nack_item **items, size_t count,
-                                  struct error **errors)
+PB(Outcome) **wire_nack_outcomes(struct arena *arena, struct nack_item **items, size_t count,
+                                 struct error **errors)
 {
     PB(Outcome) **outcomes = ARENA_ARRAY(arena, count, PB(Outcome) *);
 
@@ -278,8 +283,8 @@ static ProtobufCMessage *build_ack(struct service_call *call, struct fan *fan)
     if (response == NULL)
         return NULL;
     response->n_outcomes = self->count;
-    response->outcomes = wire_ack_outcomes(call->arena, (struct ack_item **)self->items,
-                                           self->count, self->errors);
+    response->outcomes =
+        wire_ack_outcomes(call->arena, (struct ack_item **)self->items, self->count, self->errors);
     return response->outcomes == NULL ? NULL : &response->base;
 }
 
@@ -299,8 +304,8 @@ void service_ack(struct service *self, struct service_call *call)
     allow_reply(call, REPLY_BYTES_MAX);
     settling.errors = ARENA_ARRAY(call->arena, request->n_items, struct error *);
     if (settling.errors != NULL)
-        settling.items = (void **)read_acks(call, request->items, request->n_items, "items",
-                                            settling.errors);
+        settling.items =
+            (void **)read_acks(call, request->items, request->n_items, "items", settling.errors);
     settle(call, &settling, &verb_ack, build_ack);
 }
 
@@ -334,13 +339,13 @@ void service_nack(struct service *self, struct service_call *call)
     allow_reply(call, REPLY_BYTES_MAX);
     settling.errors = ARENA_ARRAY(call->arena, request->n_items, struct error *);
     if (settling.errors != NULL)
-        settling.items = (void **)read_nacks(call, request->items, request->n_items, "items",
-                                             settling.errors);
+        settling.items =
+            (void **)read_nacks(call, request->items, request->n_items, "items", settling.errors);
     settle(call, &settling, &verb_nack, build_nack);
 }
 
-static PB(RenewOutcome) *
-    build_renewed(struct arena *arena, const struct renew_item *item, const struct error *error)
+static PB(RenewOutcome) *build_renewed(struct arena *arena, const struct renew_item *item,
+                                       const struct error *error)
 {
     PB(RenewOutcome) *outcome = PB_NEW(arena, RenewOutcome, renew_outcome);
 

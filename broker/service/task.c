@@ -117,7 +117,7 @@ static ProtobufCMessage *build_cancelled(struct service_call *call, struct call 
 
 /* An ID that can't be one is no task's: its outcome says why, and the shard sees an empty one. */
 static bool read_ids(struct service_call *call, struct cancelling *self,
-                     const PB(CancelTasksRequest) * request)
+                     const PB(CancelTasksRequest) *request)
 {
     self->base.id_count = request->n_task_ids;
     self->base.ids = ARENA_ARRAY(call->arena, request->n_task_ids, struct slice);
@@ -153,6 +153,5 @@ void service_task_cancel(struct service *self, struct service_call *call)
         return;
     }
     cancelling->base.queue = slice_of_string(request->queue);
-    send_to_queue(call, request->queue, &cancelling->base.call, &verb_task_cancel,
-                  build_cancelled);
+    send_to_queue(call, request->queue, &cancelling->base.call, &verb_task_cancel, build_cancelled);
 }

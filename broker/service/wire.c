@@ -211,8 +211,8 @@ PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t c
         return NULL;
     fill_task(arena, view, task);
     task->task_id = wire_task_id(arena, view->id, view->place, created_ms);
-    task->payload = wire_bytes(slice_of(view->body.data + view->attributes_size,
-                                        view->body.size - view->attributes_size));
+    task->payload = wire_bytes(
+        slice_of(view->body.data + view->attributes_size, view->body.size - view->attributes_size));
     return task->task_id == NULL || task->dataset == NULL || task->last_error == NULL ||
                    task->session_id == NULL
                ? NULL

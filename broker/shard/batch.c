@@ -36,8 +36,7 @@ static void fail_for_good(struct shard *shard);
 
 static bool wants_writing(const struct shard *shard, const struct list *calls)
 {
-    LIST_EACH(link, calls)
-    {
+    LIST_EACH (link, calls) {
         if (CONTAINER_OF(link, struct call, link)->verb->writes)
             return true;
     }
@@ -153,8 +152,8 @@ static bool is_nearly_full(struct shard *shard)
     if (shard->batch.now_ms - shard->usage_checked_ms >= USAGE_EVERY_MS) {
         shard->usage_checked_ms = shard->batch.now_ms;
         if (store_usage(shard->store, &usage) == STATUS_OK)
-            shard->nearly_full = usage.max_bytes > 0 && usage.used_bytes / NEARLY_FULL_PERCENT >=
-                                                            usage.max_bytes / 100;
+            shard->nearly_full = usage.max_bytes > 0 &&
+                                 usage.used_bytes / NEARLY_FULL_PERCENT >= usage.max_bytes / 100;
     }
     return shard->nearly_full;
 }
@@ -242,14 +241,13 @@ static bool commit(struct shard *shard)
         batch->txn = NULL;
         return true;
     }
-    LIST_EACH(link, &batch->dirty_queues)
-    {
+    LIST_EACH (link, &batch->dirty_queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, dirty_link);
 
         write_queue(shard, queue);
-        LIST_EACH(dataset_link, &queue->dirty_datasets)
-        write_dataset(shard, queue->number,
-                      CONTAINER_OF(dataset_link, struct dataset, dirty_link));
+        LIST_EACH (dataset_link, &queue->dirty_datasets)
+            write_dataset(shard, queue->number,
+                          CONTAINER_OF(dataset_link, struct dataset, dirty_link));
     }
     if (batch->meta_dirty)
         write_meta(shard);
@@ -268,8 +266,7 @@ static bool commit(struct shard *shard)
 
 static void take_back_queue(struct shard *shard, struct queue *queue)
 {
-    LIST_EACH_SAFE(link, &queue->dirty_datasets)
-    {
+    LIST_EACH_SAFE (link, &queue->dirty_datasets) {
         struct dataset *dataset = CONTAINER_OF(link, struct dataset, dirty_link);
 
         dataset->now = dataset->kept;
@@ -291,8 +288,8 @@ static void take_back(struct shard *shard, struct list *calls)
     store_abort(batch->txn);
     batch->txn = NULL;
     wait_put_back(shard);
-    LIST_EACH_SAFE(link, &batch->dirty_queues)
-    take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link));
+    LIST_EACH_SAFE (link, &batch->dirty_queues)
+        take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link));
     shard->meta = batch->meta_kept;
     shard->tombstone_first = batch->tombstone_first_kept;
     shard->tombstone_count = batch->tombstone_count_kept;
@@ -302,8 +299,7 @@ static void take_back(struct shard *shard, struct list *calls)
 
     list_append_all(calls, &batch->again);
     list_append_all(calls, &batch->done);
-    LIST_EACH(link, calls)
-    {
+    LIST_EACH (link, calls) {
         struct call *call = CONTAINER_OF(link, struct call, link);
 
         call->progress = call->kept;
@@ -329,12 +325,11 @@ static void apply(struct shard *shard)
 {
     struct batch *batch = &shard->batch;
 
-    LIST_EACH_SAFE(link, &batch->dirty_queues)
-    {
+    LIST_EACH_SAFE (link, &batch->dirty_queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, dirty_link);
 
-        LIST_EACH_SAFE(dataset_link, &queue->dirty_datasets)
-        settle_dataset(CONTAINER_OF(dataset_link, struct dataset, dirty_link), batch->now_ms);
+        LIST_EACH_SAFE (dataset_link, &queue->dirty_datasets)
+            settle_dataset(CONTAINER_OF(dataset_link, struct dataset, dirty_link), batch->now_ms);
         queue->kept = queue->now;
         queue->dirty = false;
         queue->is_new = false;
@@ -354,8 +349,7 @@ static void post(struct shard *shard)
 
     list_append_all(&batch->done, &batch->dropped);
     pthread_mutex_lock(&shard->mutex);
-    LIST_EACH(done, &batch->done)
-    {
+    LIST_EACH (done, &batch->done) {
         struct call *call = CONTAINER_OF(done, struct call, link);
 
         call->posted = true;
@@ -450,8 +444,8 @@ enum status batch_scan(struct shard *shard, enum store_table table, struct slice
                        size_t *ret_count)
 {
     *ret_count = 0;
-    return checked(shard, store_scan(shard->batch.txn, table, from, to, ret_rows, rows_max,
-                                     ret_count));
+    return checked(shard,
+                   store_scan(shard->batch.txn, table, from, to, ret_rows, rows_max, ret_count));
 }
 
 enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,

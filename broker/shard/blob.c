@@ -113,8 +113,7 @@ enum status blob_remove(struct shard *shard, enum store_table table, struct key 
 }
 
 enum status blob_copy(struct shard *shard, struct key key, enum chunk_kind kind,
-                      const struct blob_record *record, struct arena *arena,
-                      struct slice *ret_data)
+                      const struct blob_record *record, struct arena *arena, struct slice *ret_data)
 {
     struct place place = {be32_get(key.data), record->priority, record->seq};
 

@@ -3,9 +3,10 @@
  * call.h -- what a shard can be asked: one struct a verb, with what goes in and what comes out.
  *
  * Life of a call: the service fills in the verb's struct (made by call_init), sends it with
- * shard_send, and leaves it alone. The shard's thread runs it inside a batch; after the batch's commit it posts
- * the call's letter to `mailbox`, whose owner opens it. `error.status` tells how it went; the out
- * fields are set only for STATUS_OK. Everything lies in the call's arena, which passes with it.
+ * shard_send, and leaves it alone. The shard's thread runs it inside a batch; after the batch's
+ * commit it posts the call's letter to `mailbox`, whose owner opens it. `error.status` tells how it
+ * went; the out fields are set only for STATUS_OK. Everything lies in the call's arena, which
+ * passes with it.
  *
  * A verb's `run` never blocks and touches nothing but the shard. It answers
  *   CALL_DONE   finished, well or refused (error)
@@ -24,8 +25,8 @@
 #include "base/status.h"
 #include "core/record.h"
 #include "core/token.h"
-#include "store/store.h"
 #include "shard/mailbox.h"
+#include "store/store.h"
 
 struct shard;
 struct call;
@@ -238,8 +239,8 @@ struct queue_call {
     struct call call;
     struct slice name;
     struct queue_config config; /* create */
-    bool set[32];        /* update: which fields, by their row in QUEUE_CONFIG_TABLE */
-    uint64_t generation; /* the service's, for its directory */
+    bool set[32];               /* update: which fields, by their row in QUEUE_CONFIG_TABLE */
+    uint64_t generation;        /* the service's, for its directory */
     /* out */
     struct queue_view view;
     bool created;

@@ -27,8 +27,7 @@ static enum call_result run(struct shard *shard, struct call *base)
     struct task_cancel_call *call = CONTAINER_OF(base, struct task_cancel_call, call);
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
 
-    for (size_t i = 0; queue != NULL && i < call->id_count && shard->batch.failed == STATUS_OK;
-         i++)
+    for (size_t i = 0; queue != NULL && i < call->id_count && shard->batch.failed == STATUS_OK; i++)
         call->statuses[i] = cancel_one(shard, queue, call->ids[i]);
     return CALL_DONE;
 }

@@ -45,12 +45,12 @@ static const struct {
     enum store_table table;
     row_checker *check;
 } passes[] = {
-    {STORE_ACTIVE, check_active},   {STORE_TASK, check_task},
-    {STORE_RETURNED, check_returned}, {STORE_DUE, check_due},
-    {STORE_DEAD, check_dead},       {STORE_ID, check_id},
+    {STORE_ACTIVE, check_active},      {STORE_TASK, check_task},
+    {STORE_RETURNED, check_returned},  {STORE_DUE, check_due},
+    {STORE_DEAD, check_dead},          {STORE_ID, check_id},
     {STORE_RESULT, check_blob_result}, {STORE_CHECKPOINT, check_blob_checkpoint},
-    {STORE_CHUNK, check_chunk},     {STORE_SESSION, check_session},
-    {STORE_QUEUE, check_queue},     {STORE_DATASET, check_dataset}, /* last: they compare */
+    {STORE_CHUNK, check_chunk},        {STORE_SESSION, check_session},
+    {STORE_QUEUE, check_queue},        {STORE_DATASET, check_dataset}, /* last: they compare */
 };
 
 static void problem(struct checker *self, enum store_table table, struct slice key,

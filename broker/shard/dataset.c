@@ -52,8 +52,7 @@ static enum status add_view(struct shard *shard, const struct dataset *dataset,
 
 static enum status list_all(struct shard *shard, struct queue *queue, struct dataset_call *call)
 {
-    LIST_EACH(link, &queue->dataset_list)
-    {
+    LIST_EACH (link, &queue->dataset_list) {
         enum status status = add_view(shard, CONTAINER_OF(link, struct dataset, link), call);
 
         if (status != STATUS_OK)
@@ -77,8 +76,8 @@ static enum call_result run(struct shard *shard, struct call *base)
                   queue->name, (int)call->name.size, (const char *)call->name.data);
         return CALL_DONE;
     }
-    call->views = ARENA_ARRAY(base->arena, call->all ? queue->datasets.count : 1,
-                              struct dataset_view);
+    call->views =
+        ARENA_ARRAY(base->arena, call->all ? queue->datasets.count : 1, struct dataset_view);
     if (call->views != NULL)
         status = call->all ? list_all(shard, queue, call) : add_view(shard, one, call);
     if (status != STATUS_OK)

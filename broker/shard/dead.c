@@ -17,8 +17,8 @@ static enum status load_dead(struct shard *shard, struct queue *queue, struct sl
     enum status status = dead_record_read(key, value, ret_record);
 
     if (status == STATUS_OK)
-        status = key_read_place(key, &place) ? held_load(shard, queue, place, ret_held)
-                                             : STATUS_CORRUPT;
+        status =
+            key_read_place(key, &place) ? held_load(shard, queue, place, ret_held) : STATUS_CORRUPT;
     return status;
 }
 
@@ -58,8 +58,8 @@ static enum status fill_page(struct shard *shard, struct queue *queue, struct de
         memcpy(from.data, call->from.data, call->from.size);
     }
     for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
-        enum status status = batch_scan(shard, STORE_DEAD, key_slice(&from), key_slice(&to), rows,
-                                        PIECE, &count);
+        enum status status =
+            batch_scan(shard, STORE_DEAD, key_slice(&from), key_slice(&to), rows, PIECE, &count);
 
         if (status != STATUS_OK || count == 0)
             return status;

@@ -80,8 +80,8 @@ enum status held_step(struct shard *shard, struct held *held, const struct task_
 {
     struct task before = held->task;
     struct task after = held->task;
-    enum status status = task_step(&after, command, &held->queue->now.config,
-                                   shard->batch.now_ms, shard_random(shard), ret_effects);
+    enum status status = task_step(&after, command, &held->queue->now.config, shard->batch.now_ms,
+                                   shard_random(shard), ret_effects);
 
     if (status != STATUS_OK)
         return status;

@@ -26,8 +26,8 @@ static enum status settle_carried(struct shard *shard, struct queue *queue,
 static enum status take_priority(struct taker *self, int priority);
 static enum status take_returned(struct taker *self, int priority);
 static enum status take_fresh(struct taker *self, int priority);
-static enum status take_one(struct taker *self, struct held *held,
-                            const struct task_record *record, struct slice body);
+static enum status take_one(struct taker *self, struct held *held, const struct task_record *record,
+                            struct slice body);
 
 static enum status check_session(struct shard *shard, struct queue *queue, uint64_t id,
                                  struct error *error)
@@ -279,8 +279,8 @@ static enum status step(struct taker *self, struct held *held, enum task_command
 
 /* Leases a READY task into the reply; one that has outlived its time goes to the dead letters
  * instead. */
-static enum status take_one(struct taker *self, struct held *held,
-                            const struct task_record *record, struct slice body)
+static enum status take_one(struct taker *self, struct held *held, const struct task_record *record,
+                            struct slice body)
 {
     struct lease_call *call = self->call;
     struct leased_task *out = &call->tasks[call->task_count];

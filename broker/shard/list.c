@@ -2,8 +2,8 @@
 /*
  * list.c -- shows tasks: one by its ID, or all of a queue in pages.
  *
- * A page looks at a bounded number of rows, so that a filter that matches nothing can't hold up the shard: it may
- * come back short, or empty, with a token to go on.
+ * A page looks at a bounded number of rows, so that a filter that matches nothing can't hold up the
+ * shard: it may come back short, or empty, with a token to go on.
  */
 #include "shard/state.h"
 
@@ -64,8 +64,8 @@ static enum status add_view(struct shard *shard, struct queue *queue, struct tas
     if ((call->state != TASK_NONE && held.task.state != call->state) ||
         !dataset_matches(queue, held.dataset, call->any_dataset, call->dataset))
         return STATUS_NOT_FOUND;
-    status = view_fill(shard, &held, call->with_body, call->call.arena,
-                       &call->views[call->view_count]);
+    status =
+        view_fill(shard, &held, call->with_body, call->call.arena, &call->views[call->view_count]);
     if (status == STATUS_OK)
         call->view_count++;
     return status;
@@ -84,8 +84,8 @@ static enum status fill_page(struct shard *shard, struct queue *queue, struct ta
         memcpy(from.data, call->from.data, call->from.size);
     }
     for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
-        enum status status = batch_scan(shard, STORE_TASK, key_slice(&from), key_slice(&to), rows,
-                                        PIECE, &count);
+        enum status status =
+            batch_scan(shard, STORE_TASK, key_slice(&from), key_slice(&to), rows, PIECE, &count);
 
         if (status != STATUS_OK || count == 0)
             return status;

@@ -54,8 +54,8 @@ static enum status each_row(struct shard *shard, enum store_table table, row_vis
     size_t count = ROWS;
 
     while (count == ROWS) {
-        enum status status = store_scan(shard->batch.txn, table, key_slice(&from), SLICE_EMPTY,
-                                        rows, ROWS, &count);
+        enum status status =
+            store_scan(shard->batch.txn, table, key_slice(&from), SLICE_EMPTY, rows, ROWS, &count);
 
         for (size_t i = 0; i < count && status == STATUS_OK; i++)
             status = visit(shard, &rows[i], error);
@@ -90,8 +90,7 @@ enum status shard_load(struct shard *shard, struct error *error)
     return status;
 }
 
-static enum status load_queue(struct shard *shard, const struct store_row *row,
-                              struct error *error)
+static enum status load_queue(struct shard *shard, const struct store_row *row, struct error *error)
 {
     struct queue_record record;
     struct queue *queue;

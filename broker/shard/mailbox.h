@@ -2,8 +2,9 @@
 /*
  * mailbox.h -- how finished calls come back from a shard's thread to the thread that sent them.
  *
- * The owner of the mailbox drains it on its own thread; `wake` is called by the shard, on its thread, after a batch was
- * posted (a net thread passes uv_async_send). Posting many letters takes the mutex once.
+ * The owner of the mailbox drains it on its own thread; `wake` is called by the shard, on its
+ * thread, after a batch was posted (a net thread passes uv_async_send). Posting many letters takes
+ * the mutex once.
  */
 #ifndef ACKD_SHARD_MAILBOX_H
 #define ACKD_SHARD_MAILBOX_H
@@ -19,7 +20,7 @@ struct letter {
 
 struct mailbox {
     pthread_mutex_t mutex;
-    struct list letters;       /* guarded by mutex */
+    struct list letters;         /* guarded by mutex */
     void (*wake)(void *context); /* any thread; may be NULL */
     void *context;
 };

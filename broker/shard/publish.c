@@ -2,9 +2,10 @@
 /*
  * publish.c -- stores tasks, in order, each ID once.
  *
- * The IDs of a request are looked up together, piece by piece, before that piece is written; IDs that occur twice
- * within the request are found by a set of its own. A published task costs one append to `task`,
- * and one insert in `id` if it came with an ID; only a delayed one has an active row already.
+ * The IDs of a request are looked up together, piece by piece, before that piece is written; IDs
+ * that occur twice within the request are found by a set of its own. A published task costs one
+ * append to `task`, and one insert in `id` if it came with an ID; only a delayed one has an active
+ * row already.
  */
 #include "base/assert.h"
 #include "shard/state.h"
@@ -126,8 +127,8 @@ static enum status judge_found(struct publisher *self, const struct store_read *
         *ret_item = STATUS_CORRUPT; /* nobody can say whether it was there: don't store it twice */
         return STATUS_OK;
     }
-    if (!record.done || record.done_ms + self->queue->now.config.dedup_retention_ms >
-                            self->shard->batch.now_ms)
+    if (!record.done ||
+        record.done_ms + self->queue->now.config.dedup_retention_ms > self->shard->batch.now_ms)
         *ret_item = STATUS_DUPLICATE;
     return STATUS_OK;
 }
@@ -152,8 +153,8 @@ static enum status look_up_ids(struct publisher *self, size_t first, size_t coun
             continue;
         }
         keys[read_count] = key_of_name(self->queue->number, item->id);
-        reads[read_count] = (struct store_read){STORE_ID, key_slice(&keys[read_count]),
-                                                SLICE_EMPTY, false};
+        reads[read_count] =
+            (struct store_read){STORE_ID, key_slice(&keys[read_count]), SLICE_EMPTY, false};
         indexes[read_count++] = i;
     }
     if (read_count == 0)

@@ -2,8 +2,8 @@
 /*
  * purge.c -- removes every task that is not leased, in steps of bounded size.
  *
- * What is published while the purge runs stays: only tasks up to the sequence number of its begin go. Dead letters stay too: they
- * are deleted by `dead delete`.
+ * What is published while the purge runs stays: only tasks up to the sequence number of its begin
+ * go. Dead letters stay too: they are deleted by `dead delete`.
  */
 #include "shard/state.h"
 

@@ -168,8 +168,7 @@ static enum call_result run_list(struct shard *shard, struct call *base)
         error_set(&base->error, STATUS_TOO_LARGE, "too many queues for one reply");
         return CALL_DONE;
     }
-    LIST_EACH(link, &shard->queues)
-    {
+    LIST_EACH (link, &shard->queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, link);
         struct queue_view *view = &call->views[call->view_count];
 

@@ -6,8 +6,8 @@
 
 #define PIECE 128
 
-enum status result_write(struct shard *shard, struct held *held, struct slice id,
-                         struct slice data, uint32_t fence)
+enum status result_write(struct shard *shard, struct held *held, struct slice id, struct slice data,
+                         uint32_t fence)
 {
     struct key key = key_of_name(held->queue->number, id);
     struct blob_record record = {
@@ -46,9 +46,8 @@ bool result_exists(struct shard *shard, struct queue *queue, struct slice id)
 }
 
 /* Adds the record to the reply, if it is wanted. */
-static enum status add_view(struct shard *shard, struct queue *queue,
-                            struct result_list_call *call, struct slice key_bytes,
-                            struct slice value)
+static enum status add_view(struct shard *shard, struct queue *queue, struct result_list_call *call,
+                            struct slice key_bytes, struct slice value)
 {
     struct result_view *view = &call->views[call->view_count];
     struct arena *arena = call->call.arena;
@@ -79,8 +78,7 @@ static enum status add_view(struct shard *shard, struct queue *queue,
     return STATUS_OK;
 }
 
-static enum status list_ids(struct shard *shard, struct queue *queue,
-                            struct result_list_call *call)
+static enum status list_ids(struct shard *shard, struct queue *queue, struct result_list_call *call)
 {
     for (size_t i = 0; i < call->id_count; i++) {
         struct key key = key_of_name(queue->number, call->ids[i]);
@@ -107,8 +105,8 @@ static enum status list_page(struct shard *shard, struct queue *queue,
     size_t count = PIECE;
 
     while (count == PIECE) {
-        enum status status = batch_scan(shard, STORE_RESULT, key_slice(&from), key_slice(&to),
-                                        rows, PIECE, &count);
+        enum status status =
+            batch_scan(shard, STORE_RESULT, key_slice(&from), key_slice(&to), rows, PIECE, &count);
 
         for (size_t i = 0; i < count && status == STATUS_OK; i++) {
             if (call->view_count < call->page_size)

@@ -36,8 +36,8 @@ static enum call_result run_open(struct shard *shard, struct call *base)
                     "the broker has its %d open sessions already", (int)max);
         return CALL_DONE;
     }
-    record = (struct session_record){
-        queue->number, call->session_ms, shard->batch.now_ms, call->worker};
+    record =
+        (struct session_record){queue->number, call->session_ms, shard->batch.now_ms, call->worker};
     call->session = (uint64_t)shard->options.index << 58 | shard->meta.next_session++;
     batch_touch_meta(shard);
     effect = batch_effect(shard, EFFECT_SESSION_BEGIN);
@@ -91,8 +91,7 @@ enum status session_return_leases(struct shard *shard, struct session *session,
     size_t count = 0;
 
     *ret_more = false;
-    LIST_EACH(link, &session->leases)
-    {
+    LIST_EACH (link, &session->leases) {
         struct lease *lease = CONTAINER_OF(link, struct lease, link);
         struct queue *queue = shard_queue_of_number(shard, lease->place.queue);
         struct task_command command = {.kind = kind,
@@ -147,8 +146,7 @@ static enum call_result run_list(struct shard *shard, struct call *base)
     struct queue *only = NULL;
 
     call->view_count = 0;
-    if (call->queue.size > 0 &&
-        (only = shard_find_queue(shard, call->queue, &base->error)) == NULL)
+    if (call->queue.size > 0 && (only = shard_find_queue(shard, call->queue, &base->error)) == NULL)
         return CALL_DONE;
     call->views = ARENA_ARRAY(base->arena, shard->sessions.count, struct session_view);
     for (struct map_node *node = map_next(&shard->sessions, NULL);

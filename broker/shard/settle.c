@@ -40,8 +40,7 @@ static enum status copy_id(struct shard *shard, const struct held *held,
     if (status != STATUS_OK)
         return status;
     if (record.id.size == 0) {
-        *ret_slice =
-            slice_of(ret_id, made_id_write(held->place, held->queue->created_ms, ret_id));
+        *ret_slice = slice_of(ret_id, made_id_write(held->place, held->queue->created_ms, ret_id));
         return STATUS_OK;
     }
     memcpy(ret_id, record.id.data, record.id.size);

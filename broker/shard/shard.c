@@ -65,8 +65,8 @@ void shard_close(struct shard *self)
     ASSERT(!self->has_thread);
     if (self->has_inspector)
         pthread_join(self->inspector, NULL);
-    LIST_EACH_SAFE(link, &self->queues)
-    queue_free(self, CONTAINER_OF(link, struct queue, link));
+    LIST_EACH_SAFE (link, &self->queues)
+        queue_free(self, CONTAINER_OF(link, struct queue, link));
     index_free(self);
     map_deinit(&self->queues_by_name);
     map_deinit(&self->queues_by_number);
@@ -81,8 +81,7 @@ void shard_close(struct shard *self)
 void shard_each_queue(struct shard *self,
                       void (*visit)(void *context, struct slice name, int shard), void *context)
 {
-    LIST_EACH(link, &self->queues)
-    {
+    LIST_EACH (link, &self->queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, link);
 
         if (!queue->now.deleting)
@@ -209,8 +208,7 @@ struct queue *shard_queue_of_number(struct shard *self, uint32_t number)
     return NULL;
 }
 
-struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
-                        int64_t created_ms)
+struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number, int64_t created_ms)
 {
     struct queue *self = calloc(1, sizeof *self);
 
@@ -255,8 +253,8 @@ void queue_free(struct shard *shard, struct queue *queue)
     list_remove(&queue->link);
     list_remove(&queue->dirty_link);
     list_remove(&queue->waiting_link);
-    LIST_EACH_SAFE(link, &queue->dataset_list)
-    dataset_free(queue, CONTAINER_OF(link, struct dataset, link));
+    LIST_EACH_SAFE (link, &queue->dataset_list)
+        dataset_free(queue, CONTAINER_OF(link, struct dataset, link));
     map_deinit(&queue->datasets);
     free(queue->numbered);
     shard->queue_count--;

@@ -47,8 +47,8 @@ enum status shard_open(const struct shard_options *options, struct shard **ret_s
 void shard_close(struct shard *self);
 
 /* Every queue found or made, by name: for the directory of all shards. Before shard_start only. */
-void shard_each_queue(struct shard *self, void (*visit)(void *context, struct slice name, int shard),
-                      void *context);
+void shard_each_queue(struct shard *self,
+                      void (*visit)(void *context, struct slice name, int shard), void *context);
 
 /* Any thread. After shard_stop calls are answered STATUS_UNAVAILABLE. */
 void shard_send(struct shard *self, struct call *call);

@@ -42,15 +42,15 @@
 #include "shard/shard.h"
 
 #define BATCH_CALLS_MAX 2000
-#define STEP_RECORDS_MAX 1000               /* of long work, a batch */
-#define TOMBSTONE_MS INT64_C(600000)        /* a done lease's ack may be repeated this long */
-#define TOMBSTONES_MAX (UINT32_C(1) << 20)  /* or until so many more were acked */
-#define SWEEP_PAUSE_MS INT64_C(600000)      /* between two passes over IDs and results */
-#define STOPS_MAX 10000                     /* notices kept for a session */
+#define STEP_RECORDS_MAX 1000              /* of long work, a batch */
+#define TOMBSTONE_MS INT64_C(600000)       /* a done lease's ack may be repeated this long */
+#define TOMBSTONES_MAX (UINT32_C(1) << 20) /* or until so many more were acked */
+#define SWEEP_PAUSE_MS INT64_C(600000)     /* between two passes over IDs and results */
+#define STOPS_MAX 10000                    /* notices kept for a session */
 
 struct dataset {
-    struct map_node node; /* in queue->datasets, by name */
-    struct list link;     /* queue->dataset_list, by number */
+    struct map_node node;   /* in queue->datasets, by name */
+    struct list link;       /* queue->dataset_list, by number */
     struct list dirty_link; /* queue->dirty_datasets */
     uint32_t number;
     struct tally now;
@@ -122,7 +122,7 @@ struct session {
 };
 
 struct lease {
-    struct map_node node; /* shard->leases, by place */
+    struct map_node node;      /* shard->leases, by place */
     struct heap_node deadline; /* in shard->lease_deadlines, unless a session keeps it */
     struct list link;          /* session->leases */
     struct session *session;
@@ -131,8 +131,8 @@ struct lease {
     bool is_graced; /* found at start: `deadline` may be later than its record says */
 };
 
-/* What a commit will change in the indexes. Objects are made when the effect is noted, so that applying it
- * can't fail. */
+/* What a commit will change in the indexes. Objects are made when the effect is noted, so that
+ * applying it can't fail. */
 enum effect_kind {
     EFFECT_LEASE_BEGIN,
     EFFECT_LEASE_MOVE,
@@ -169,9 +169,9 @@ struct batch {
     enum status failed; /* the store refused in the middle: the batch must be taken back */
     int64_t now_ms;
     struct list dirty_queues;
-    struct list done;   /* calls to answer after the commit */
-    struct list again;  /* calls with more to do */
-    struct list served; /* waiters that got tasks: back to their queues if the commit fails */
+    struct list done;    /* calls to answer after the commit */
+    struct list again;   /* calls with more to do */
+    struct list served;  /* waiters that got tasks: back to their queues if the commit fails */
     struct list dropped; /* waiters that end without a task, whatever becomes of the batch */
     struct effect *effects;
     size_t effect_count;
@@ -220,7 +220,7 @@ struct shard {
     struct key sweep_from;
     bool sweep_results; /* the pass is at the results; else at the IDs */
     int64_t ttl_next_ms;
-    bool has_ttl; /* some queue has a task_ttl_ms */
+    bool has_ttl;           /* some queue has a task_ttl_ms */
     int64_t deleting_count; /* queues whose records are being removed */
     int64_t usage_checked_ms;
     bool nearly_full;
@@ -238,7 +238,8 @@ uint64_t shard_random(struct shard *self);
 struct queue *shard_find_queue(struct shard *self, struct slice name, struct error *error);
 struct queue *shard_queue_of_number(struct shard *self, uint32_t number);
 /* New objects, in the indexes at once; queue_free also takes a half-built one out again. */
-struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number, int64_t created_ms);
+struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
+                        int64_t created_ms);
 void queue_free(struct shard *shard, struct queue *queue);
 void queue_unname(struct shard *shard, struct queue *queue);
 struct dataset *dataset_new(struct queue *queue, struct slice name, uint32_t number);
@@ -291,7 +292,8 @@ struct held {
 enum status held_load(struct shard *shard, struct queue *queue, struct place place,
                       struct held *ret_held);
 /* One command through the rules, with all that follows in store, counts and indexes. `error` (may
- * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE: refused, nothing changed. */
+ * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE:
+ * refused, nothing changed. */
 enum status held_step(struct shard *shard, struct held *held, const struct task_command *command,
                       const struct slice *error, struct task_effects *ret_effects);
 /* Takes the task out of the store altogether: purge, and deleting a dead letter. */
@@ -339,8 +341,8 @@ enum status view_fill(struct shard *shard, struct held *held, bool with_body, st
 bool dataset_matches(const struct queue *queue, uint32_t number, bool any, struct slice name);
 
 /* ---- result.c ---- */
-enum status result_write(struct shard *shard, struct held *held, struct slice id,
-                         struct slice data, uint32_t fence);
+enum status result_write(struct shard *shard, struct held *held, struct slice id, struct slice data,
+                         uint32_t fence);
 enum status result_remove(struct shard *shard, uint32_t queue, struct slice id);
 bool result_exists(struct shard *shard, struct queue *queue, struct slice id);
 

@@ -37,8 +37,7 @@ int64_t sweep_next_ms(const struct shard *shard)
 
     if (shard->deleting_count > 0)
         return 0;
-    if (shard->tombstone_count > 0 &&
-        shard->tombstones[shard->tombstone_first].until_ms < next_ms)
+    if (shard->tombstone_count > 0 && shard->tombstones[shard->tombstone_first].until_ms < next_ms)
         next_ms = shard->tombstones[shard->tombstone_first].until_ms;
     if (shard->has_ttl && shard->ttl_next_ms < next_ms)
         next_ms = shard->ttl_next_ms;
@@ -102,9 +101,9 @@ static size_t remove_rows(struct shard *shard, enum store_table table, uint32_t 
 
 static void delete_queue(struct shard *shard, struct queue *queue)
 {
-    static const enum store_table tables[] = {STORE_ACTIVE, STORE_RETURNED,   STORE_DEAD,
-                                              STORE_ID,     STORE_RESULT,     STORE_CHECKPOINT,
-                                              STORE_TASK,   STORE_CHUNK,      STORE_DATASET};
+    static const enum store_table tables[] = {STORE_ACTIVE, STORE_RETURNED, STORE_DEAD,
+                                              STORE_ID,     STORE_RESULT,   STORE_CHECKPOINT,
+                                              STORE_TASK,   STORE_CHUNK,    STORE_DATASET};
     struct effect *effect;
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -123,8 +122,7 @@ static void sweep_deleted(struct shard *shard)
 {
     if (shard->deleting_count == 0)
         return;
-    LIST_EACH(link, &shard->queues)
-    {
+    LIST_EACH (link, &shard->queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, link);
 
         if (queue->kept.deleting) {
@@ -158,8 +156,7 @@ static bool is_result_outlived(struct shard *shard, const struct queue *queue, s
     struct blob_record record;
     int64_t retention_ms = queue->now.config.result_retention_ms;
 
-    return retention_ms > 0 &&
-           blob_record_read(key, value, RECORD_RESULT, &record) == STATUS_OK &&
+    return retention_ms > 0 && blob_record_read(key, value, RECORD_RESULT, &record) == STATUS_OK &&
            record.stored_ms + retention_ms <= shard->batch.now_ms;
 }
 
@@ -269,8 +266,7 @@ static void sweep_ttl(struct shard *shard)
     if (!shard->has_ttl || shard->ttl_next_ms > shard->batch.now_ms)
         return;
     shard->has_ttl = false;
-    LIST_EACH(link, &shard->queues)
-    {
+    LIST_EACH (link, &shard->queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, link);
 
         if (queue->now.config.task_ttl_ms == 0 || queue->now.deleting)

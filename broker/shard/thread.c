@@ -9,7 +9,8 @@
 #include "base/assert.h"
 #include "shard/state.h"
 
-#define SLEEP_MS_MAX INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing */
+#define SLEEP_MS_MAX INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing  \
+                                       */
 
 static struct timespec in_ms(int64_t wait_ms)
 {
@@ -36,8 +37,7 @@ static bool wait_for_work(struct shard *self)
         int64_t wait_ms = next_ms - clock_now_ms(&self->options.clock);
         struct timespec until = in_ms(wait_ms < SLEEP_MS_MAX ? wait_ms : SLEEP_MS_MAX);
 
-        if (wait_ms <= 0 ||
-            (atomic_load(&self->draining) && !list_is_empty(&self->waiting)))
+        if (wait_ms <= 0 || (atomic_load(&self->draining) && !list_is_empty(&self->waiting)))
             break;
         pthread_cond_timedwait(&self->wake, &self->mutex, &until);
     }

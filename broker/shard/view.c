@@ -33,5 +33,6 @@ bool dataset_matches(const struct queue *queue, uint32_t number, bool any, struc
 {
     const struct dataset *dataset = dataset_of_number(queue, number);
 
-    return any || (dataset != NULL && slice_equal(slice_of(dataset->name, dataset->name_size), name));
+    return any ||
+           (dataset != NULL && slice_equal(slice_of(dataset->name, dataset->name_size), name));
 }

@@ -91,8 +91,7 @@ static void serve_queue(struct shard *shard, struct queue *queue)
 
 void wait_serve(struct shard *shard)
 {
-    LIST_EACH_SAFE(link, &shard->waiting)
-    {
+    LIST_EACH_SAFE (link, &shard->waiting) {
         struct queue *queue = CONTAINER_OF(link, struct queue, waiting_link);
 
         if (queue->now.tally.ready > 0 && !queue->now.paused && !queue->now.deleting)
@@ -103,8 +102,7 @@ void wait_serve(struct shard *shard)
 /* The commit stands. */
 void wait_settle(struct shard *shard)
 {
-    LIST_EACH(link, &shard->batch.served)
-    {
+    LIST_EACH (link, &shard->batch.served) {
         struct call *base = CONTAINER_OF(link, struct call, link);
 
         CONTAINER_OF(base, struct lease_call, call)->waits_for = NULL;

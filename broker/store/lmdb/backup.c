@@ -49,7 +49,7 @@ enum status lmdb_backup(struct store *base, const char *directory, uint64_t *ret
 /* 0, an errno or LMDB's error. */
 static int copy_to(MDB_env *env, const char *path, uint64_t *ret_bytes)
 {
-    struct stat status;
+    struct stat status = {.st_size = 0};
     int rc;
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -60,7 +60,6 @@ static int copy_to(MDB_env *env, const char *path, uint64_t *ret_bytes)
         rc = errno;
     if (close(file) != 0 && rc == 0)
         rc = errno;
-    if (rc == 0)
-        *ret_bytes = (uint64_t)status.st_size;
+    *ret_bytes = (uint64_t)status.st_size;
     return rc;
 }

@@ -32,7 +32,7 @@ enum status lmdb_usage(struct store *base, struct store_usage *ret_usage)
     mdb_filehandle_t file;
     MDB_envinfo info;
     struct stat status;
-    struct statvfs disk;
+    struct statvfs disk = {.f_bavail = 0};
     uint64_t free_pages = 0;
     uint64_t disk_max;
     int rc;

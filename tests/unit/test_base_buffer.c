@@ -67,6 +67,7 @@ static void test_what_finds_no_memory_is_not_half_appended_and_is_remembered(voi
     buffer_append_string(&buffer, "kept");
     assert_null(buffer_reserve(&buffer, SIZE_MAX));
     assert_null(buffer_reserve(&buffer, SIZE_MAX - 2));
+    assert_null(buffer_reserve(&buffer, SIZE_MAX - 100));
     assert_true(buffer.failed);
     assert_string_equal(buffer_string(&buffer), "kept");
     buffer_clear(&buffer, 1000);

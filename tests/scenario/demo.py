@@ -45,8 +45,9 @@ def main() -> int:
         screen.event(f"ackd serves {broker.url}" +
                      (f", results go to PostgreSQL at '{database.conninfo}'" if database else ""))
         ackctl(options, broker, "queue", "create", QUEUE)
+        # The path below the working directory is the task ID.
         ackctl(options, broker, "publish", QUEUE, "--dataset", DATASET, "--content", "--files",
-               options.directory / "images" / "*.png")
+               "*.png", cwd=options.directory / "images")
         fleet = running.enter_context(Fleet(
             ocr_command(options, broker, database), options.directory / "workers",
             rng=random.Random(options.seed), on_event=screen.event))
@@ -96,9 +97,9 @@ def make_dataset(options: argparse.Namespace) -> None:
                    check=True, stdout=subprocess.DEVNULL)
 
 
-def ackctl(options: argparse.Namespace, broker: Broker, *words) -> None:
+def ackctl(options: argparse.Namespace, broker: Broker, *words, cwd: Path | None = None) -> None:
     subprocess.run([options.build_dir / "cli/ackctl", "--url", broker.url, *words], check=True,
-                   stdin=subprocess.DEVNULL)
+                   stdin=subprocess.DEVNULL, cwd=cwd)
 
 
 def ocr_command(options: argparse.Namespace, broker: Broker, database: Postgres | None) -> list:
@@ -108,22 +109,23 @@ def ocr_command(options: argparse.Namespace, broker: Broker, database: Postgres 
 
 
 def export(options: argparse.Namespace, broker: Broker, database: Postgres | None) -> Path:
-    """Writes what the sink holds, one {"task_id", "result"} a line."""
+    """Writes what the sink holds, a line of JSON a result."""
     path = options.directory / "results.jsonl"
+    if not database:
+        ackctl(options, broker, "results", "export", QUEUE, "--as", "json", "--out", path)
+        return path
+    rows = database.query("SELECT task_id, fence, convert_from(result, 'UTF8') FROM ackd_results"
+                          f" WHERE queue = '{QUEUE}' ORDER BY task_id")
     with open(path, "w", encoding="utf-8") as out:
-        if database:
-            for task_id, result in database.query(
-                    "SELECT task_id, convert_from(result, 'UTF8') FROM ackd_results ORDER BY 1"):
-                out.write(json.dumps({"task_id": task_id, "result": json.loads(result)}) + "\n")
-        else:
-            subprocess.run([options.build_dir / "cli/ackctl", "--url", broker.url, "results",
-                            "export", QUEUE], check=True, stdout=out)
+        for task_id, fence, result in rows:
+            out.write(json.dumps({"taskId": task_id, "fence": int(fence),
+                                  "result": json.loads(result)}) + "\n")
     return path
 
 
 def report(options: argparse.Namespace, ordeal: Ordeal, results: Path, wall_s: float) -> int:
     truth = {line["id"]: line["text"] for line in read_lines(options.directory / "truth.jsonl")}
-    found = [(line["task_id"], line["result"]["text"]) for line in read_lines(results)]
+    found = [(line["taskId"], line["result"]["text"]) for line in read_lines(results)]
     checks = ordeal.audit(set(truth), [task_id for task_id, _ in found])
     error_rate = character_error_rate(truth, dict(found))
     checks.append((error_rate <= ERROR_RATE_MAX,

@@ -33,7 +33,7 @@ class Ordeal:
     on_event: object = print
     on_progress: object = lambda counts: None
     broker_killed: int = 0
-    counts: dict = field(default_factory=dict)
+    counts: dict = field(default_factory=lambda: dict.fromkeys(COUNTS + EVENTS, 0))
 
     def run(self, timeout_s: float) -> None:
         start = last_eviction = time.monotonic()
@@ -46,9 +46,9 @@ class Ordeal:
             if now >= last_poll + POLL_S:
                 last_poll = now
                 self._poll()
-            if now >= last_eviction + self.evict_every_s and self.fleet.evict():
+            if self._eviction_is_due(now - last_eviction) and self.fleet.evict():
                 last_eviction = now
-            if self.counts and self._broker_is_due():
+            if self._broker_is_due():
                 self._restart_broker()
             time.sleep(TICK_S)
         self._poll()
@@ -59,6 +59,9 @@ class Ordeal:
         except (OSError, http.client.HTTPException):
             return  # it is just being killed
         self.on_progress(self.counts)
+
+    def _eviction_is_due(self, since_last_s: float) -> bool:
+        return since_last_s >= self.evict_every_s and self.counts["done"] < self.tasks
 
     def _broker_is_due(self) -> bool:
         if self.broker_killed == self.broker_kills:

@@ -16,7 +16,7 @@ QUEUE, DATASET, TASKS = "words", "forty", 40
 
 @pytest.fixture
 def broker(tmp_path):
-    with Broker(tmp_path / "broker", "--restart-grace-ms", "3000") as broker:
+    with Broker(tmp_path / "broker", "--restart-grace-ms", "3s") as broker:
         yield broker
 
 

@@ -35,13 +35,15 @@ enum {
     THREADS_END_MS = 250,     /* what threads get to end in, when left at once */
     THREADS_END_OK_MS = 5000, /* the same when all is settled: they have nothing to do */
     CLOSE_TIMEOUT_MS = 500,   /* of closing the sessions at the end */
-    CLOCK_LOOK_MS = 60000     /* the wall clock may be set: look again after this time */
+    CLOCK_LOOK_MS = 60000,    /* the wall clock may be set: look again after this time */
+    ONE_SIGNAL_MS = 500       /* signals so close together are one, see drain_requests */
 };
 
 struct run {
     struct ackd_worker *worker;
-    int signal_fd;       /* -1: signals are not ours */
-    int64_t leave_at_ms; /* draining: so that run returns within the grace */
+    int signal_fd;                 /* -1: signals are not ours */
+    int64_t signals_heard_from_ms; /* earlier ones belong to the last */
+    int64_t leave_at_ms;           /* draining: so that run returns within the grace */
     bool handed_back;
     pthread_t *threads;
     int thread_count;
@@ -82,11 +84,18 @@ enum ackd_status ackd_worker_run(struct ackd_worker *self, struct ackd_error *er
     return error->status;
 }
 
-/* How often anybody has asked for a drain. */
+/*
+ * How often anybody has asked for a drain. One wish often arrives as two signals: a terminal's
+ * Ctrl-C goes to the whole process group, and a parent passes its own on as well.
+ */
 static int drain_requests(struct run *run)
 {
-    if (run->signal_fd >= 0)
-        atomic_fetch_add(&run->worker->drain_requests, (int)signals_take());
+    int64_t now_ms = worker_now_ms();
+
+    if (run->signal_fd >= 0 && signals_take() > 0 && now_ms >= run->signals_heard_from_ms) {
+        run->signals_heard_from_ms = now_ms + ONE_SIGNAL_MS;
+        atomic_fetch_add(&run->worker->drain_requests, 1);
+    }
     return atomic_load(&run->worker->drain_requests);
 }
 

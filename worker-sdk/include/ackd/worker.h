@@ -119,8 +119,9 @@ struct ackd_worker_options {
 
     bool stop_when_empty; /* return when every task of the queue is done or dead */
     bool create_queue;    /* make the queue, with default config, if it is missing */
-    /* While ackd_worker_run runs, SIGTERM and SIGINT drain (a second one leaves at once); then the
-     * old handlers are put back. One worker a process at a time. */
+    /* While ackd_worker_run runs, SIGTERM and SIGINT drain (a second one, at least half a second
+     * later, leaves at once); then the old handlers are put back. One worker a process at a time.
+     */
     bool handle_signals;
 
     /* Told what a log should say, a sentence each, from any of the worker's threads. NULL: silent.

@@ -122,7 +122,7 @@ def test_a_checkpoint_comes_back_with_the_next_delivery(broker, queue, probe):
 
 def test_drain_gives_back_at_once_what_was_not_begun(broker, queue, probe):
     publish(broker, "hold", *["work 1"] * 20)
-    worker = probe(prefetch=20)
+    worker = probe(prefetch=21)
     worker.await_line("begin")
     wait_until(lambda: queue_now(broker)["leased"] == 21, "all are leased")
     worker.drain()

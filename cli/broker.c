@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ackd/version.h"
 #include "base/clock.h"
@@ -79,11 +80,20 @@ bool broker_is_away(const struct error *error)
     return transport_no_reply(error) || status_is_retryable(error->status);
 }
 
+/* Most messages say the limit themselves. */
+static bool tells_limit(const struct error *error)
+{
+    char limit[24];
+
+    snprintf(limit, sizeof limit, "%lld", (long long)error->limit);
+    return strstr(error->message, limit) != NULL;
+}
+
 void broker_describe(const struct error *error, struct buffer *out)
 {
     buffer_append_string(out, error->message[0] == '\0' ? status_sentence(error->status)
                                                         : error->message);
-    if (error->limit != 0)
+    if (error->limit != 0 && !tells_limit(error))
         buffer_append_printf(out, " (limit %lld, was %lld)", (long long)error->limit,
                              (long long)error->value);
 }

@@ -55,9 +55,16 @@ static void note_misfit(struct result_format *self, bool fits)
         self->not_as_wanted++;
 }
 
+/* Never NULL: jansson takes that for a missing string. */
+static struct slice data_of(const Ackd__V1__Result *result)
+{
+    return result->data.data == NULL ? slice_of_string("")
+                                     : slice_of(result->data.data, result->data.len);
+}
+
 static void write_jsonl(struct result_format *self, const Ackd__V1__Result *result, FILE *out)
 {
-    struct slice data = slice_of(result->data.data, result->data.len);
+    struct slice data = data_of(result);
     json_t *row = json_object();
     json_t *value = value_of(self, data);
     struct text time;

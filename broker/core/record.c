@@ -191,6 +191,11 @@ enum status task_record_read(struct slice key, struct slice value, struct task_r
 
 /* active: the fields of struct task, dataset(4), error */
 
+/* active's flags */
+#define ACTIVE_HAS_CHECKPOINT 1
+#define ACTIVE_HAS_ID 2
+#define ACTIVE_HAS_CHUNKS 4
+
 #define ACTIVE_FIXED_BYTES (HEAD_BYTES + 3 + 6 * 4 + 4 * 8 + 4)
 
 size_t active_record_size(const struct active_record *self)
@@ -205,7 +210,9 @@ void active_record_write(const struct active_record *self, struct slice key, uin
 
     put_u8(&pen, (uint8_t)task->state);
     put_u8(&pen, (uint8_t)task->dead_reason);
-    put_u8(&pen, task->has_checkpoint);
+    put_u8(&pen, (uint8_t)((task->has_checkpoint ? ACTIVE_HAS_CHECKPOINT : 0) |
+                           (self->has_id ? ACTIVE_HAS_ID : 0) |
+                           (self->has_chunks ? ACTIVE_HAS_CHUNKS : 0)));
     put_u32(&pen, task->fence);
     put_u32(&pen, task->done_fence);
     put_u32(&pen, task->failures);
@@ -225,10 +232,14 @@ enum status active_record_read(struct slice key, struct slice value, struct acti
 {
     struct eye eye = eye_begin(key, value, RECORD_ACTIVE);
     struct task *task = &ret->task;
+    uint8_t flags;
 
     task->state = get_u8(&eye);
     task->dead_reason = get_u8(&eye);
-    task->has_checkpoint = get_u8(&eye) != 0;
+    flags = get_u8(&eye);
+    task->has_checkpoint = (flags & ACTIVE_HAS_CHECKPOINT) != 0;
+    ret->has_id = (flags & ACTIVE_HAS_ID) != 0;
+    ret->has_chunks = (flags & ACTIVE_HAS_CHUNKS) != 0;
     task->fence = get_u32(&eye);
     task->done_fence = get_u32(&eye);
     task->failures = get_u32(&eye);

@@ -70,6 +70,8 @@ static inline bool is_inline(size_t size)
 struct active_record {
     struct task task;
     uint32_t dataset;
+    bool has_id;        /* the task's row has an ID of its own */
+    bool has_chunks;    /* its body lies in chunks: the row must be read before it is removed */
     struct slice error; /* what the last failure said */
 };
 size_t active_record_size(const struct active_record *self);

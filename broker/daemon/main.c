@@ -7,10 +7,12 @@
  * wrong flags.
  */
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "codec/codec.h"
 #include "daemon/broker.h"
 #include "daemon/port_file.h"
@@ -74,6 +76,15 @@ static void drain(struct broker *broker, int signals_fd)
     _exit(EXIT_FAILED);
 }
 
+/* So that nobody who chooses names can choose which of them collide. */
+static void seed_hashes(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed)
+        hash_seed(seed);
+}
+
 static int run(const struct config *config)
 {
     struct error error = ERROR_NONE;
@@ -82,6 +93,7 @@ static int run(const struct config *config)
 
     log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
     raise_descriptor_limit();
+    seed_hashes();
     signals_fd = signals_setup();
     codec_bound_json_memory();
     if (start(&broker, config, &error) != STATUS_OK) {

@@ -9,8 +9,12 @@
 #define TASK_OVERHEAD_BYTES 1024 /* of a task in the reply, beside its body */
 
 struct leasing {
-    struct lease_call base;
+    struct lease_call base; /* carries the items that may go to the shard, those below are all */
+    struct ack_item **acks;
+    size_t ack_count;
     struct error **ack_errors;
+    struct nack_item **nacks;
+    size_t nack_count;
     struct error **nack_errors;
 };
 
@@ -43,19 +47,32 @@ static int64_t bounded_wait_ms(struct service_call *call, int64_t wait_ms)
     return left_ms < wait_ms ? (left_ms > 0 ? left_ms : 0) : wait_ms;
 }
 
+/* Reads what is carried along. What is refused here is not the shard's to see. */
 static bool make_settled(struct service_call *call, struct leasing *self,
                          const PB(LeaseRequest) *request)
 {
-    self->base.ack_count = request->n_acks;
-    self->base.nack_count = request->n_nacks;
+    struct lease_call *base = &self->base;
+
+    self->ack_count = request->n_acks;
+    self->nack_count = request->n_nacks;
     self->ack_errors = ARENA_ARRAY(call->arena, request->n_acks, struct error *);
     self->nack_errors = ARENA_ARRAY(call->arena, request->n_nacks, struct error *);
-    if (self->ack_errors == NULL || self->nack_errors == NULL)
+    base->acks = ARENA_ARRAY(call->arena, request->n_acks, struct ack_item *);
+    base->nacks = ARENA_ARRAY(call->arena, request->n_nacks, struct nack_item *);
+    if (self->ack_errors == NULL || self->nack_errors == NULL || base->acks == NULL ||
+        base->nacks == NULL)
         return false;
-    self->base.acks = read_acks(call, request->acks, request->n_acks, "acks", self->ack_errors);
-    self->base.nacks =
-        read_nacks(call, request->nacks, request->n_nacks, "nacks", self->nack_errors);
-    return self->base.acks != NULL && self->base.nacks != NULL;
+    self->acks = read_acks(call, request->acks, request->n_acks, "acks", self->ack_errors);
+    self->nacks = read_nacks(call, request->nacks, request->n_nacks, "nacks", self->nack_errors);
+    if (self->acks == NULL || self->nacks == NULL)
+        return false;
+    for (size_t i = 0; i < self->ack_count; i++)
+        if (self->acks[i]->status == STATUS_OK)
+            base->acks[base->ack_count++] = self->acks[i];
+    for (size_t i = 0; i < self->nack_count; i++)
+        if (self->nacks[i]->status == STATUS_OK)
+            base->nacks[base->nack_count++] = self->nacks[i];
+    return true;
 }
 
 static bool build_attributes(struct arena *arena, struct slice attributes, PB(LeasedTask) *task)
@@ -135,12 +152,12 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
             return NULL;
         response->n_tasks++;
     }
-    response->n_ack_outcomes = done->ack_count;
+    response->n_ack_outcomes = self->ack_count;
     response->ack_outcomes =
-        wire_ack_outcomes(arena, done->acks, done->ack_count, self->ack_errors);
-    response->n_nack_outcomes = done->nack_count;
+        wire_ack_outcomes(arena, self->acks, self->ack_count, self->ack_errors);
+    response->n_nack_outcomes = self->nack_count;
     response->nack_outcomes =
-        wire_nack_outcomes(arena, done->nacks, done->nack_count, self->nack_errors);
+        wire_nack_outcomes(arena, self->nacks, self->nack_count, self->nack_errors);
     response->situation = wire_situation(arena, &done->situation);
     return response->tasks == NULL || response->ack_outcomes == NULL ||
                    response->nack_outcomes == NULL || response->situation == NULL

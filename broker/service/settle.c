@@ -124,10 +124,6 @@ static void **new_items(struct arena *arena, size_t count, size_t size)
     return memory == NULL ? NULL : items;
 }
 
-/* Queues are numbered from 1. A refused item that is carried by a lease goes to the shard with the
- * others: with the token of no lease it finds nothing to change there. */
-#define NO_LEASE ((struct lease_token){0})
-
 struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size_t count,
                             const char *name, struct error **ret_errors)
 {
@@ -137,10 +133,8 @@ struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size
         struct error error = ERROR_NONE;
 
         read[i]->status = read_ack(call, items[i], name, i, read[i], &error);
-        if (read[i]->status != STATUS_OK) {
-            read[i]->token = NO_LEASE;
+        if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
-        }
     }
     return read;
 }
@@ -154,10 +148,8 @@ struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, s
         struct error error = ERROR_NONE;
 
         read[i]->status = read_nack(call, items[i], name, i, read[i], &error);
-        if (read[i]->status != STATUS_OK) {
-            read[i]->token = NO_LEASE;
+        if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
-        }
     }
     return read;
 }

@@ -54,12 +54,25 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
         ret_held->task.at_ms = index_deadline_ms(shard, place, record.task.at_ms);
     ret_held->dataset = record.dataset;
     ret_held->has_active = true;
+    ret_held->has_id = record.has_id;
+    ret_held->has_chunks = record.has_chunks;
     ret_held->error_size = record.error.size;
     if (record.error.size > sizeof ret_held->error)
         return STATUS_CORRUPT;
     if (record.error.size > 0)
         memcpy(ret_held->error, record.error.data, record.error.size);
     return STATUS_OK;
+}
+
+/* A fresh task: what its row says is all there is. */
+void held_set_row(struct held *held, const struct task_record *record)
+{
+    held->task = (struct task){.state = TASK_READY, .published_ms = record->published_ms};
+    held->dataset = record->dataset;
+    held->has_active = false;
+    held->has_id = record->id.size > 0;
+    held->has_chunks = !is_inline(record->body_size);
+    held->error_size = 0;
 }
 
 static enum status load_fresh(struct shard *shard, struct held *held)
@@ -69,9 +82,7 @@ static enum status load_fresh(struct shard *shard, struct held *held)
 
     if (status != STATUS_OK)
         return status;
-    held->task = (struct task){.state = TASK_READY, .published_ms = record.published_ms};
-    held->dataset = record.dataset;
-    held->has_active = false;
+    held_set_row(held, &record);
     return STATUS_OK;
 }
 
@@ -169,6 +180,8 @@ static enum status write_active(struct shard *shard, struct held *held)
     struct active_record record = {
         .task = held->task,
         .dataset = held->dataset,
+        .has_id = held->has_id,
+        .has_chunks = held->has_chunks,
         .error = slice_of(held->error, held->error_size),
     };
     uint8_t *value;
@@ -215,11 +228,21 @@ static enum status remove_row(struct shard *shard, struct held *held,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* What removing the row needs to know of it: nothing, for most tasks without an ID. */
+static enum status read_row_to_remove(struct shard *shard, struct held *held,
+                                      struct task_record *ret)
+{
+    *ret = (struct task_record){0};
+    if (!held->has_id && !held->has_chunks)
+        return STATUS_OK;
+    return held_read_row(shard, held->place, ret, NULL, false);
+}
+
 /* DONE: the row goes, the ID stays, and the active row says for a while by which lease. */
 static enum status finish_task(struct shard *shard, struct held *held, bool had_checkpoint)
 {
     struct task_record record;
-    enum status status = held_read_row(shard, held->place, &record, NULL, false);
+    enum status status = read_row_to_remove(shard, held, &record);
     struct effect *effect;
 
     if (status != STATUS_OK)

@@ -214,7 +214,7 @@ static size_t copy_rows(struct taker *self, const struct store_row *rows, size_t
 
 static enum status lease_fresh_row(struct taker *self, struct fresh_row *row, bool may_be_active)
 {
-    struct held held = {.queue = self->queue, .place = row->place};
+    struct held held;
     struct slice ignored;
 
     if (may_be_active) {
@@ -226,8 +226,9 @@ static enum status lease_fresh_row(struct taker *self, struct fresh_row *row, bo
     }
     if (row->corrupt)
         return held_quarantine(self->shard, self->queue, row->place, false);
-    held.task = (struct task){.state = TASK_READY, .published_ms = row->record.published_ms};
-    held.dataset = row->record.dataset;
+    held.queue = self->queue;
+    held.place = row->place;
+    held_set_row(&held, &row->record);
     return take_one(self, &held, &row->record, row->record.body);
 }
 

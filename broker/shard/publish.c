@@ -221,6 +221,8 @@ static enum status delay_item(struct publisher *self, const struct publish_item 
         .place = item->place,
         .dataset = self->dataset->number,
         .has_active = true,
+        .has_id = item->id.size > 0,
+        .has_chunks = !is_inline(item->body.size),
     };
     struct task_command command = {.kind = TASK_PUBLISH, .delay_ms = item->delay_ms};
     struct task_effects effects;

@@ -35,14 +35,15 @@ static enum status copy_id(struct shard *shard, const struct held *held,
                            char ret_id[TASK_ID_BYTES_MAX], struct slice *ret_slice)
 {
     struct task_record record;
-    enum status status = held_read_row(shard, held->place, &record, NULL, false);
+    enum status status;
 
-    if (status != STATUS_OK)
-        return status;
-    if (record.id.size == 0) {
+    if (!held->has_id) {
         *ret_slice = slice_of(ret_id, made_id_write(held->place, held->queue->created_ms, ret_id));
         return STATUS_OK;
     }
+    status = held_read_row(shard, held->place, &record, NULL, false);
+    if (status != STATUS_OK)
+        return status;
     memcpy(ret_id, record.id.data, record.id.size);
     *ret_slice = slice_of(ret_id, record.id.size);
     return STATUS_OK;

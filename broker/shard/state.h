@@ -285,12 +285,16 @@ struct held {
     struct task task;
     uint32_t dataset;
     bool has_active;
+    bool has_id;     /* as in active_record */
+    bool has_chunks; /* as in active_record */
     size_t error_size;
     char error[ERROR_TEXT_BYTES_MAX];
 };
 /* STATUS_TASK_NOT_FOUND; STATUS_CORRUPT; or the store's. */
 enum status held_load(struct shard *shard, struct queue *queue, struct place place,
                       struct held *ret_held);
+/* A fresh task, from its row; queue and place are the caller's. */
+void held_set_row(struct held *held, const struct task_record *record);
 /* One command through the rules, with all that follows in store, counts and indexes. `error` (may
  * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE:
  * refused, nothing changed. */

@@ -4,13 +4,15 @@
  * comes or the shard has something to do by itself.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/assert.h"
 #include "shard/state.h"
 
-#define SLEEP_MS_MAX INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing  \
-                                       */
+#define SLEEP_MS_MAX                                                                               \
+    INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing                   \
+                      */
 
 static struct timespec in_ms(int64_t wait_ms)
 {
@@ -49,7 +51,10 @@ static bool wait_for_work(struct shard *self)
 static void *thread_main(void *argument)
 {
     struct shard *self = argument;
+    char name[16];
 
+    snprintf(name, sizeof name, "ackd-shard-%d", self->options.index);
+    pthread_setname_np(pthread_self(), name);
     while (wait_for_work(self))
         while (shard_step(self))
             ;

@@ -9,7 +9,7 @@
 
 #include "ackd/v1/common.pb-c.h"
 #include "ackd/v1/queue.pb-c.h"
-#include "check.h"
+#include "support/check.h"
 #include "codec/codec.h"
 #include "fake_broker.h"
 #include "transport.h"

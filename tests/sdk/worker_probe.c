@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker_probe.c -- a worker that does what each task's payload tells it to, and says what it does.
+ *
+ *     worker-probe QUEUE [NAME=VALUE...]
+ *
+ * NAME is an option of the worker (concurrency, prefetch, batch, grace_ms, session_ms,
+ * stop_when_empty, create_queue, max_run_ms, start_timeout_ms) or
+ * sink=broker|file:DIR|postgres:CONNINFO|own:DIR, and policy=newest.
+ *
+ * Payloads, a word and perhaps a number:
+ *   work MS     takes so long; the result is the task's ID
+ *   hold        goes on until told to stop, then saves a checkpoint and releases the task
+ *   finish      goes on until told to stop, then is done after all
+ *   deaf        never stops
+ *   fail        fails with a message that is not UTF-8
+ *   large N     a result of N bytes
+ *   zero        a result with a NUL byte in it
+ *
+ * Standard output, a line an event: begin ID DELIVERY [CHECKPOINT] | stop ID REASON | end ID |
+ * batch N | log LEVEL TEXT | stats NAME=VALUE... | run STATUS
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ackd/ackd.h"
+
+static const char *const stop_names[] = {"no", "drain", "cancelled", "done", "lost"};
+
+static void sleep_ms(long ms)
+{
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* Until told to stop. */
+static void await_stop(struct ackd_task *task)
+{
+    while (ackd_task_should_stop(task) == ACKD_STOP_NO)
+        sleep_ms(5);
+    printf("stop %s %s\n", task->id, stop_names[ackd_task_should_stop(task)]);
+}
+
+static enum ackd_verdict obey(struct ackd_task *task, const char *word, long number)
+{
+    if (strcmp(word, "hold") == 0) {
+        await_stop(task);
+        (void)ackd_task_checkpoint(task, "half", 4, NULL);
+        return ackd_task_release(task, 0);
+    }
+    if (strcmp(word, "fail") == 0)
+        return ackd_task_fail(task, "caf\xe9 is closed");
+    if (strcmp(word, "finish") == 0)
+        await_stop(task);
+    if (strcmp(word, "work") == 0)
+        sleep_ms(number);
+    while (strcmp(word, "deaf") == 0)
+        sleep_ms(1000);
+    if (strcmp(word, "large") == 0) {
+        char *large = calloc(1, (size_t)number + 1);
+
+        ackd_task_set_result(task, large, (size_t)number);
+        free(large);
+    } else if (strcmp(word, "zero") == 0) {
+        ackd_task_set_result(task, "a\0b", 3);
+    } else {
+        ackd_task_set_result(task, task->id, strlen(task->id));
+    }
+    return ACKD_DONE;
+}
+
+static enum ackd_verdict handle(struct ackd_task *task, void *context)
+{
+    enum ackd_verdict verdict;
+    char word[16] = "";
+    long number = 0;
+
+    (void)sscanf(task->payload.data, "%15s %ld", word, &number);
+    printf("begin %s %d %s\n", task->id, task->deliveries,
+           task->checkpoint.data == NULL ? "" : (const char *)task->checkpoint.data);
+    verdict = obey(task, word, number);
+    printf("end %s\n", task->id);
+    return verdict;
+}
+
+static void handle_batch(struct ackd_task **tasks, size_t count, void *context)
+{
+    printf("batch %zu\n", count);
+    for (size_t i = 0; i < count; i++)
+        (void)handle(tasks[i], context);
+}
+
+static void log_line(void *context, enum ackd_log_level level, const char *message)
+{
+    printf("log %d %s\n", (int)level, message);
+}
+
+/* A sink of the program's own: a line a result in a file, and no look-up. */
+static enum ackd_status own_commit(struct ackd_sink *sink, const struct ackd_sink_result *results,
+                                   size_t count, struct ackd_error *error)
+{
+    FILE *file = fopen(sink->context, "a");
+
+    if (file == NULL)
+        return ackd_error_set(error, ACKD_WRONG_STATE, "the own sink is broken");
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, "%s\n", results[i].task_id);
+    return fclose(file) == 0 ? ACKD_OK : ACKD_UNAVAILABLE;
+}
+
+static struct ackd_sink *make_sink(const char *text, enum ackd_sink_policy policy)
+{
+    static struct ackd_sink own = {.size = sizeof own, .name = "own", .commit = own_commit};
+    struct ackd_sink_postgres_options options;
+
+    if (strncmp(text, "file:", 5) == 0)
+        return ackd_sink_file(text + 5);
+    if (strncmp(text, "own:", 4) == 0) {
+        own.context = (void *)(text + 4);
+        return &own;
+    }
+    if (strncmp(text, "postgres:", 9) != 0)
+        return ackd_sink_broker();
+    ackd_sink_postgres_options_init(&options);
+    options.policy = policy;
+    return ackd_sink_postgres(text + 9, &options);
+}
+
+static void apply(struct ackd_worker_options *options, const char *name, const char *value)
+{
+    long number = strtol(value, NULL, 10);
+    struct timespec now;
+
+    if (strcmp(name, "concurrency") == 0)
+        options->concurrency = (int)number;
+    else if (strcmp(name, "prefetch") == 0)
+        options->prefetch = (int)number;
+    else if (strcmp(name, "grace_ms") == 0)
+        options->grace_ms = number;
+    else if (strcmp(name, "session_ms") == 0)
+        options->session_ms = number;
+    else if (strcmp(name, "start_timeout_ms") == 0)
+        options->start_timeout_ms = number;
+    else if (strcmp(name, "stop_when_empty") == 0)
+        options->stop_when_empty = number != 0;
+    else if (strcmp(name, "create_queue") == 0)
+        options->create_queue = number != 0;
+    else if (strcmp(name, "sink") == 0)
+        options->sink =
+            make_sink(value, options->sink == NULL ? ACKD_SINK_FIRST : ACKD_SINK_NEWEST);
+    else if (strcmp(name, "policy") == 0) /* before sink= */
+        options->sink = ackd_sink_broker();
+    else if (strcmp(name, "batch") == 0) {
+        options->handler = NULL;
+        options->batch_handler = handle_batch;
+        options->batch_max = (int)number;
+    } else if (strcmp(name, "max_run_ms") == 0) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        options->max_run_until_unix_ms =
+            (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + number;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct ackd_worker_options options;
+    struct ackd_worker_stats stats = {.size = sizeof stats};
+    struct ackd_worker *worker;
+    struct ackd_error error;
+    enum ackd_status status;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    ackd_worker_options_init(&options);
+    options.queue = argv[1];
+    options.handler = handle;
+    options.handle_signals = true;
+    options.log = log_line;
+    for (int i = 2; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+
+        *value = '\0';
+        apply(&options, argv[i], value + 1);
+    }
+    status = ackd_worker_new(&options, &worker, &error);
+    if (status == ACKD_OK) {
+        status = ackd_worker_run(worker, &error);
+        ackd_worker_stats(worker, &stats);
+    }
+#define STAT(name) printf(" " #name "=%lld", (long long)stats.name)
+    printf("stats");
+    STAT(leased), STAT(skipped), STAT(computed), STAT(failed), STAT(released), STAT(acked);
+    STAT(salvaged), STAT(lost), STAT(unstarted), STAT(waiting), STAT(running), STAT(unconfirmed);
+    printf("\nrun %s %s\n", ackd_status_name(status), error.message);
+    fflush(stdout);
+    ackd_worker_free(worker);
+    if (stats.running > 0)
+        _exit(status == ACKD_OK ? 0 : 1); /* a handler that never returns */
+    return status == ACKD_OK ? 0 : 1;
+}

@@ -22,8 +22,8 @@ def probe(broker, tmp_path):
     """Starts worker probes on the queue "q", and ends them with the test."""
     started = []
 
-    def start(**options) -> Probe:
-        probe = Probe(broker.url, tmp_path / f"probe-{len(started)}.log", **options)
+    def start(url: str = broker.url, **options) -> Probe:
+        probe = Probe(url, tmp_path / f"probe-{len(started)}.log", **options)
         started.append(probe)
         return probe
 

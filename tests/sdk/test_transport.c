@@ -9,9 +9,9 @@
 
 #include "ackd/v1/common.pb-c.h"
 #include "ackd/v1/queue.pb-c.h"
-#include "support/check.h"
 #include "codec/codec.h"
 #include "fake_broker.h"
+#include "support/check.h"
 #include "transport.h"
 
 struct world {

@@ -87,7 +87,8 @@ static int64_t random_integer(uint64_t *seed, int64_t min, int64_t max)
 
 static double random_double(uint64_t *seed)
 {
-    const double edges[] = {0, -0.5, 1e300, 5e-324, 0.1, NAN, INFINITY, -INFINITY, 1.0 / 3};
+    const double edges[] = {
+        0, -0.5, 1e300, 5e-324, 0.1, (double)NAN, (double)INFINITY, -(double)INFINITY, 1.0 / 3};
 
     return edges[random_below(seed, sizeof edges / sizeof *edges)];
 }

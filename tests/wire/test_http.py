@@ -158,22 +158,27 @@ def test_a_waiting_long_poll_is_not_idle(broker_with):
     assert "tasks" not in reply
 
 
+def served(running) -> RawClient | None:
+    """A new connection that is served; None if it was refused, perhaps while it was sending."""
+    client = RawClient(running.port)
+    try:
+        if client.call("/healthz", verb="GET").status == 200:
+            return client
+    except EOFError:
+        pass
+    client.socket.close()
+    return None
+
+
 def test_connections_over_the_limit_are_told_so(broker_with):
     running = broker_with("--max-connections", "3")
-    clients = [RawClient(running.port) for _ in range(3)]
-    assert [each.call("/healthz", verb="GET").status for each in clients] == [200] * 3
+    clients = [wait_until(lambda: served(running), "there is room") for _ in range(3)]
     with RawClient(running.port) as one_more:
         reply = one_more.reply()
         assert (reply.status, reply.json()["code"]) == (503, "unavailable")
+    assert [each.call("/healthz", verb="GET").status for each in clients] == [200] * 3
     clients.pop().socket.close()
-
-    def has_room():
-        with RawClient(running.port) as next_one:
-            try:
-                return next_one.call("/healthz", verb="GET").status == 200
-            except EOFError:
-                return False  # refused while it was sending
-    wait_until(has_room, "there is room for another connection")
+    wait_until(lambda: served(running), "there is room for another connection")
 
 
 def test_a_client_that_takes_no_replies_is_left_and_costs_little(broker_with):

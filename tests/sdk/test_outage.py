@@ -40,7 +40,7 @@ def test_results_finished_while_the_broker_is_away_are_acked_when_it_is_back(
 
 def test_killed_workers_lose_tasks_to_others_and_each_is_done_once(broker, queue, probe, tmp_path):
     options = {"session_ms": 1000, "prefetch": 4, "sink": f"file:{tmp_path / 'results'}"}
-    ids = publish(broker, *["work 20"] * 300)
+    ids = publish(broker, *["work 20"] * 1200)
     chance = random.Random(1)
     workers = [probe(**options) for _ in range(3)]
     for turn in range(6):
@@ -55,7 +55,7 @@ def test_killed_workers_lose_tasks_to_others_and_each_is_done_once(broker, queue
         if turn == 3:
             broker.kill()
             broker.start()
-    wait_until(lambda: queue_now(broker)["done"] == 300, "all are done")
+    wait_until(lambda: queue_now(broker)["done"] == 1200, "all are done")
     now = queue_now(broker)
     assert (now["ready"], now["leased"], now["delayed"], now["dead"]) == (0, 0, 0, 0)
     assert now["failures"] == 0

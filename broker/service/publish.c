@@ -143,6 +143,7 @@ static bool make_items(struct service_call *call, struct publishing *self)
         struct error error = ERROR_NONE;
 
         item->status = check_task(task, limits, i, &error);
+        item->refused = item->status != STATUS_OK;
         if (item->status != STATUS_OK) {
             self->errors[i] = ARENA_NEW(call->arena, struct error);
             if (self->errors[i] == NULL)

@@ -133,6 +133,7 @@ struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size
         struct error error = ERROR_NONE;
 
         read[i]->status = read_ack(call, items[i], name, i, read[i], &error);
+        read[i]->refused = read[i]->status != STATUS_OK;
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
     }
@@ -148,6 +149,7 @@ struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, s
         struct error error = ERROR_NONE;
 
         read[i]->status = read_nack(call, items[i], name, i, read[i], &error);
+        read[i]->refused = read[i]->status != STATUS_OK;
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
     }

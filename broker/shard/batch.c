@@ -8,8 +8,9 @@
  *
  * One bad call never spoils its batch: verbs validate before they write. Where the store itself
  * refuses in the middle (no room), the batch is taken back whole, and its calls are run again one
- * by one: then only the one that does not fit is refused. Taking back is: abort the transaction,
- * copy `kept` over `now`, forget the effects, put served waiters back.
+ * by one, in their order: then only the one that does not fit is refused. Taking back is: abort the
+ * transaction, copy `kept` over `now`, forget the effects, put served waiters back. What is due by
+ * itself is then left alone for a while, so that a full store does not make the shard spin.
  *
  * If a commit fails otherwise, nobody knows what is on the disk. Then the shard fails for good:
  * its calls are answered as unknown and `on_failure` ends the process.
@@ -22,8 +23,9 @@
 
 #define USAGE_EVERY_MS 100
 #define NEARLY_FULL_PERCENT 85
+#define CHORES_RETRY_MS 1000 /* after what is due by itself did not fit into the store */
 
-static void run_together(struct shard *shard, struct list *calls);
+static void run_together(struct shard *shard, struct list *calls, bool writable);
 static void run_alone(struct shard *shard, struct list *calls);
 static bool begin(struct shard *shard, bool writable);
 static void run_calls(struct shard *shard, struct list *calls);
@@ -34,14 +36,22 @@ static void apply(struct shard *shard);
 static void post(struct shard *shard);
 static void fail_for_good(struct shard *shard);
 
+int64_t batch_chores_next_ms(const struct shard *shard)
+{
+    int64_t expire_ms = expire_next_ms(shard);
+    int64_t sweep_ms = sweep_next_ms(shard);
+    int64_t next_ms = expire_ms < sweep_ms ? expire_ms : sweep_ms;
+
+    return next_ms > shard->chores_after_ms ? next_ms : shard->chores_after_ms;
+}
+
 static bool wants_writing(const struct shard *shard, const struct list *calls)
 {
     LIST_EACH (link, calls) {
         if (CONTAINER_OF(link, struct call, link)->verb->writes)
             return true;
     }
-    return expire_next_ms(shard) <= shard->batch.now_ms ||
-           sweep_next_ms(shard) <= shard->batch.now_ms;
+    return batch_chores_next_ms(shard) <= shard->batch.now_ms;
 }
 
 void batch_run(struct shard *shard, struct list *calls)
@@ -51,34 +61,46 @@ void batch_run(struct shard *shard, struct list *calls)
     if (shard->failed)
         list_append_all(&shard->batch.done, calls);
     else if (!list_is_empty(calls) || wants_writing(shard, calls))
-        run_together(shard, calls);
+        run_together(shard, calls, wants_writing(shard, calls));
     if (!list_is_empty(calls)) {
         run_alone(shard, calls);
         if (!shard->failed && !list_is_empty(&shard->waiting))
-            run_together(shard, calls); /* empty by now: what became ready is for the waiters */
+            run_together(shard, calls, true); /* no calls: what became ready is for the waiters */
     }
     post(shard);
 }
 
-/* Leaves the calls in `calls` if the batch had to be taken back. */
-static void run_together(struct shard *shard, struct list *calls)
+/* What is due by itself. */
+static bool run_chores(struct shard *shard)
 {
-    if (!begin(shard, wants_writing(shard, calls))) {
+    if (!shard->batch.writable || batch_chores_next_ms(shard) > shard->batch.now_ms)
+        return false;
+    expire_run(shard);
+    sweep_run(shard);
+    return true;
+}
+
+/* Leaves the calls in `calls` if the batch had to be taken back. */
+static void run_together(struct shard *shard, struct list *calls, bool writable)
+{
+    bool had_chores;
+
+    if (!begin(shard, writable)) {
         fail_for_good(shard);
         list_append_all(&shard->batch.done, calls);
         return;
     }
-    if (shard->batch.writable) {
-        expire_run(shard);
-        sweep_run(shard);
-    }
+    had_chores = run_chores(shard);
     run_calls(shard, calls);
     if (shard->batch.failed == STATUS_OK && shard->batch.writable)
         wait_serve(shard);
-    if (shard->batch.failed == STATUS_OK && commit(shard))
+    if (shard->batch.failed == STATUS_OK && commit(shard)) {
         apply(shard);
-    else
-        take_back(shard, calls);
+        return;
+    }
+    take_back(shard, calls);
+    if (had_chores)
+        shard->chores_after_ms = shard->batch.now_ms + CHORES_RETRY_MS;
 }
 
 static void run_alone(struct shard *shard, struct list *calls)
@@ -123,25 +145,19 @@ static bool begin(struct shard *shard, bool writable)
     batch->failed = STATUS_OK;
     batch->meta_dirty = false;
     batch->meta_kept = shard->meta;
-    batch->tombstone_first_kept = shard->tombstone_first;
-    batch->tombstone_count_kept = shard->tombstone_count;
+    batch->due_next_kept_ms = shard->due_next_ms;
+    batch->tombstones_swept = 0;
     return (writable ? store_begin_write(shard->store, &batch->txn)
                      : store_begin_read(shard->store, &batch->txn)) == STATUS_OK;
 }
 
 static void run_calls(struct shard *shard, struct list *calls)
 {
-    struct list ran;
     struct list *link;
 
-    list_init(&ran);
     while (shard->batch.failed == STATUS_OK && (link = list_take_first(calls)) != NULL) {
-        list_append(&ran, link);
+        list_append(&shard->batch.ran, link);
         run_call(shard, CONTAINER_OF(link, struct call, link));
-    }
-    if (shard->batch.failed != STATUS_OK) { /* in their order, those that ran first */
-        list_append_all(&ran, calls);
-        list_append_all(calls, &ran);
     }
 }
 
@@ -158,29 +174,16 @@ static bool is_nearly_full(struct shard *shard)
     return shard->nearly_full;
 }
 
-/* The call is in a list of run_calls, and leaves it here unless the batch failed. */
+/* The call is in `ran`, until it parks itself (CALL_WAIT) or the batch ends. */
 static void run_call(struct shard *shard, struct call *call)
 {
-    enum call_result result;
-
-    call->kept = call->progress;
+    call->result = CALL_DONE;
     if (call->verb->may_be_full && is_nearly_full(shard)) {
         error_set(&call->error, STATUS_STORE_FULL, NULL);
-        batch_finish(shard, call);
         return;
     }
-    result = call->verb->run(shard, call);
+    call->result = call->verb->run(shard, call);
     shard->commands++;
-    if (shard->batch.failed != STATUS_OK || result == CALL_WAIT)
-        return;
-    list_remove(&call->link);
-    list_append(result == CALL_AGAIN ? &shard->batch.again : &shard->batch.done, &call->link);
-}
-
-void batch_finish(struct shard *shard, struct call *call)
-{
-    list_remove(&call->link);
-    list_append(&shard->batch.done, &call->link);
 }
 
 static void write_queue(struct shard *shard, struct queue *queue)
@@ -222,12 +225,12 @@ static void write_dataset(struct shard *shard, uint32_t queue, struct dataset *d
 static void write_meta(struct shard *shard)
 {
     struct slice name = slice_of_string(META_KEY);
+    struct key key = {.size = name.size};
     uint8_t *value;
 
-    if (store_reserve(shard->batch.txn, STORE_META, name, META_RECORD_SIZE, &value) == STATUS_OK)
+    memcpy(key.data, name.data, name.size);
+    if (batch_reserve(shard, STORE_META, key, META_RECORD_SIZE, &value) == STATUS_OK)
         meta_record_write(&shard->meta, name, value);
-    else
-        batch_fail(shard, STATUS_STORE_FULL);
 }
 
 /* False: taken back, or failed for good. */
@@ -264,7 +267,7 @@ static bool commit(struct shard *shard)
     return status == STATUS_OK;
 }
 
-static void take_back_queue(struct shard *shard, struct queue *queue)
+static void take_back_queue(struct shard *shard, struct queue *queue, struct list *calls)
 {
     LIST_EACH_SAFE (link, &queue->dirty_datasets) {
         struct dataset *dataset = CONTAINER_OF(link, struct dataset, dirty_link);
@@ -277,8 +280,10 @@ static void take_back_queue(struct shard *shard, struct queue *queue)
     queue->now = queue->kept;
     queue->dirty = false;
     list_remove(&queue->dirty_link);
-    if (queue->is_new)
-        queue_free(shard, queue);
+    if (!queue->is_new)
+        return;
+    wait_return(shard, queue, calls); /* there is nothing to wait for any more */
+    queue_free(shard, queue);
 }
 
 static void take_back(struct shard *shard, struct list *calls)
@@ -287,18 +292,18 @@ static void take_back(struct shard *shard, struct list *calls)
 
     store_abort(batch->txn);
     batch->txn = NULL;
+    list_append_all(&batch->ran, calls); /* in their order, those that ran first */
+    list_append_all(calls, &batch->ran);
     wait_put_back(shard);
     LIST_EACH_SAFE (link, &batch->dirty_queues)
-        take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link));
+        take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link), calls);
     shard->meta = batch->meta_kept;
-    shard->tombstone_first = batch->tombstone_first_kept;
-    shard->tombstone_count = batch->tombstone_count_kept;
+    if (shard->due_next_ms > batch->due_next_kept_ms)
+        shard->due_next_ms = batch->due_next_kept_ms;
     for (size_t i = 0; i < batch->effect_count; i++)
         index_forget(shard, &batch->effects[i]);
     batch->effect_count = 0;
 
-    list_append_all(calls, &batch->again);
-    list_append_all(calls, &batch->done);
     LIST_EACH (link, calls) {
         struct call *call = CONTAINER_OF(link, struct call, link);
 
@@ -320,6 +325,13 @@ static void settle_dataset(struct dataset *dataset, int64_t now_ms)
     list_remove(&dataset->dirty_link);
 }
 
+static void settle_call(struct shard *shard, struct call *call)
+{
+    list_remove(&call->link);
+    call->kept = call->progress;
+    list_append(call->result == CALL_AGAIN ? &shard->batch.again : &shard->batch.done, &call->link);
+}
+
 /* The commit stands: memory follows. */
 static void apply(struct shard *shard)
 {
@@ -335,9 +347,12 @@ static void apply(struct shard *shard)
         queue->is_new = false;
         list_remove(&queue->dirty_link);
     }
+    index_drop_tombstones(shard, batch->tombstones_swept);
     for (size_t i = 0; i < batch->effect_count; i++)
         index_apply(shard, &batch->effects[i]);
     batch->effect_count = 0;
+    LIST_EACH_SAFE (link, &batch->ran)
+        settle_call(shard, CONTAINER_OF(link, struct call, link));
     wait_settle(shard);
 }
 
@@ -428,6 +443,12 @@ enum status batch_fail(struct shard *shard, enum status status)
     return status;
 }
 
+/* Nothing follows a refusal but store_abort (S6): then the store is not even asked. */
+static bool is_over(const struct shard *shard)
+{
+    return shard->batch.failed != STATUS_OK;
+}
+
 static enum status checked(struct shard *shard, enum status status)
 {
     return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : batch_fail(shard, status);
@@ -436,6 +457,8 @@ static enum status checked(struct shard *shard, enum status status)
 enum status batch_get(struct shard *shard, enum store_table table, struct key key,
                       struct slice *ret_value)
 {
+    if (is_over(shard))
+        return shard->batch.failed;
     return checked(shard, store_get(shard->batch.txn, table, key_slice(&key), ret_value));
 }
 
@@ -444,6 +467,8 @@ enum status batch_scan(struct shard *shard, enum store_table table, struct slice
                        size_t *ret_count)
 {
     *ret_count = 0;
+    if (is_over(shard))
+        return shard->batch.failed;
     return checked(shard,
                    store_scan(shard->batch.txn, table, from, to, ret_rows, rows_max, ret_count));
 }
@@ -451,15 +476,21 @@ enum status batch_scan(struct shard *shard, enum store_table table, struct slice
 enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,
                           uint8_t **ret_value)
 {
+    if (is_over(shard))
+        return shard->batch.failed;
     return checked(shard, store_reserve(shard->batch.txn, table, key_slice(&key), size, ret_value));
 }
 
 enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key)
 {
+    if (is_over(shard))
+        return shard->batch.failed;
     return checked(shard, store_put(shard->batch.txn, table, key_slice(&key), SLICE_EMPTY));
 }
 
 enum status batch_remove(struct shard *shard, enum store_table table, struct key key)
 {
+    if (is_over(shard))
+        return shard->batch.failed;
     return checked(shard, store_remove(shard->batch.txn, table, key_slice(&key)));
 }

@@ -55,6 +55,7 @@ struct call {
     struct list cancel_link; /* guarded by the shard's inbox mutex */
     bool posted;             /* guarded by the shard's inbox mutex */
     const struct verb *verb;
+    enum call_result result; /* of its run in the batch under way */
     struct mailbox *mailbox;
     struct arena *arena;
     struct error error;
@@ -75,16 +76,17 @@ struct publish_item {
     struct slice body;        /* attributes, payload */
     uint32_t attributes_size; /* bytes of the body */
     uint8_t priority;
+    bool refused; /* by the service: the shard passes it over, and `status` says why */
     int64_t delay_ms;
     /* out */
-    enum status status; /* STATUS_OK, STATUS_DUPLICATE, or why the service refused the item */
+    enum status status;
     struct place place;
 };
 struct publish_call {
     struct call call;
     struct slice queue;
     struct slice dataset;
-    struct publish_item *items; /* those whose status is not STATUS_OK are passed over */
+    struct publish_item *items;
     size_t item_count;
     int64_t queue_created_ms; /* out, for made IDs */
 };
@@ -95,8 +97,9 @@ struct ack_item {
     struct slice result;
     bool has_result;
     bool committed;
+    bool refused; /* by the service: the shard passes it over, and `status` says why */
     /* out */
-    enum status status; /* in: STATUS_OK, or why the service refused it */
+    enum status status;
     bool salvaged;
     bool repeated;
 };
@@ -108,6 +111,7 @@ struct nack_item {
     bool has_checkpoint;
     bool unstarted;
     bool permanent;
+    bool refused;     /* as in ack_item */
     int64_t delay_ms; /* or TASK_DELAY_BACKOFF */
     enum status status;
 };
@@ -219,7 +223,7 @@ struct task_cancel_call {
     struct call call;
     struct slice queue;
     struct slice *ids;
-    enum status *statuses; /* in: STATUS_OK, or why refused; out */
+    enum status *statuses; /* out */
     size_t id_count;
 };
 extern const struct verb verb_task_get, verb_task_list, verb_task_cancel;

@@ -188,6 +188,15 @@ static void tombstone_push(struct shard *shard, struct place place, int64_t unti
     shard->tombstones[at] = (struct tombstone){place, until_ms};
 }
 
+void index_drop_tombstones(struct shard *shard, uint32_t count)
+{
+    if (count == 0)
+        return;
+    ASSERT(count <= shard->tombstone_count);
+    shard->tombstone_first = (shard->tombstone_first + count) % shard->tombstone_capacity;
+    shard->tombstone_count -= count;
+}
+
 /* A queue goes: its leases and sessions are no longer in flight. */
 static void drop_queue(struct shard *shard, struct queue *queue)
 {

@@ -58,8 +58,7 @@ static enum call_result run(struct shard *shard, struct call *base)
         return CALL_DONE;
     if (call->task_count == 0 && call->wait_ms > 0 && call->max_tasks > 0 && !carries &&
         !atomic_load(&shard->draining)) {
-        wait_park(shard, queue, call);
-        return CALL_WAIT;
+        return wait_park(shard, queue, call);
     }
     call->situation = lease_situation(shard, queue);
     return CALL_DONE;

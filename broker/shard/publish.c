@@ -44,6 +44,9 @@ static enum call_result run(struct shard *shard, struct call *base)
     if (self.dataset == NULL)
         return CALL_DONE;
     call->queue_created_ms = self.queue->created_ms;
+    for (size_t i = 0; i < call->item_count; i++)
+        if (!call->items[i].refused)
+            call->items[i].status = STATUS_OK; /* whatever a batch that was taken back found */
     batch_touch_dataset(shard, self.queue, self.dataset);
 
     map_init(&self.seen);

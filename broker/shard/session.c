@@ -63,6 +63,15 @@ static struct session *find_open(struct shard *shard, struct session_call *call)
     return session;
 }
 
+static void take_stops(struct session *session, struct session_call *call)
+{
+    call->stops = ARENA_ARRAY(call->call.arena, session->stop_count, struct stop_notice);
+    call->stop_count = call->stops == NULL ? 0 : session->stop_count;
+    if (call->stop_count > 0)
+        memcpy(call->stops, session->stops, session->stop_count * sizeof *session->stops);
+    session->stop_count -= call->stop_count;
+}
+
 static enum call_result run_heartbeat(struct shard *shard, struct call *base)
 {
     struct session_call *call = CONTAINER_OF(base, struct session_call, call);
@@ -70,11 +79,8 @@ static enum call_result run_heartbeat(struct shard *shard, struct call *base)
 
     if (session == NULL)
         return CALL_DONE;
-    call->stops = ARENA_ARRAY(base->arena, session->stop_count, struct stop_notice);
-    call->stop_count = call->stops == NULL ? 0 : session->stop_count;
-    if (call->stop_count > 0)
-        memcpy(call->stops, session->stops, session->stop_count * sizeof *session->stops);
-    session->stop_count -= call->stop_count;
+    if (call->stops == NULL) /* else it has them already, from a batch that was taken back */
+        take_stops(session, call);
     session->heartbeat_ms = shard->batch.now_ms;
     heap_move(&shard->session_deadlines, &session->deadline,
               shard->batch.now_ms + session->session_ms);

@@ -27,6 +27,7 @@ static void init(struct shard *self, const struct shard_options *options)
     heap_init(&self->session_deadlines);
     heap_init(&self->wait_deadlines);
     list_init(&self->batch.dirty_queues);
+    list_init(&self->batch.ran);
     list_init(&self->batch.done);
     list_init(&self->batch.again);
     list_init(&self->batch.served);
@@ -160,12 +161,10 @@ bool shard_step(struct shard *self)
 int64_t shard_next_ms(const struct shard *self)
 {
     struct heap_node *wait = heap_first(&self->wait_deadlines);
-    int64_t next_ms = expire_next_ms(self);
+    int64_t next_ms = batch_chores_next_ms(self);
 
     if (self->failed)
         return INT64_MAX;
-    if (sweep_next_ms(self) < next_ms)
-        next_ms = sweep_next_ms(self);
     if (wait != NULL && wait->key < next_ms)
         next_ms = wait->key;
     return next_ms;

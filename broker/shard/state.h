@@ -169,7 +169,8 @@ struct batch {
     enum status failed; /* the store refused in the middle: the batch must be taken back */
     int64_t now_ms;
     struct list dirty_queues;
-    struct list done;    /* calls to answer after the commit */
+    struct list ran;     /* calls of the transaction that is open */
+    struct list done;    /* calls to answer: their transaction is committed, or they are refused */
     struct list again;   /* calls with more to do */
     struct list served;  /* waiters that got tasks: back to their queues if the commit fails */
     struct list dropped; /* waiters that end without a task, whatever becomes of the batch */
@@ -177,8 +178,8 @@ struct batch {
     size_t effect_count;
     size_t effect_capacity;
     struct meta_record meta_kept;
-    uint32_t tombstone_first_kept;
-    uint32_t tombstone_count_kept;
+    int64_t due_next_kept_ms;
+    uint32_t tombstones_swept; /* from the ring's front, by this batch */
     bool meta_dirty;
 };
 
@@ -215,8 +216,9 @@ struct shard {
     uint32_t tombstone_capacity;
     int64_t graced_count; /* leases with is_graced */
 
-    int64_t due_next_ms;   /* no entry of `due` is earlier */
-    int64_t sweep_next_ms; /* retention of IDs and results */
+    int64_t chores_after_ms; /* what is due by itself is not tried before: it did not fit */
+    int64_t due_next_ms;     /* no entry of `due` is earlier */
+    int64_t sweep_next_ms;   /* retention of IDs and results */
     struct key sweep_from;
     bool sweep_results; /* the pass is at the results; else at the IDs */
     int64_t ttl_next_ms;
@@ -274,8 +276,8 @@ enum status batch_reserve(struct shard *shard, enum store_table table, struct ke
                           uint8_t **ret_value);
 enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key);
 enum status batch_remove(struct shard *shard, enum store_table table, struct key key);
-/* Answers the call after the commit. */
-void batch_finish(struct shard *shard, struct call *call);
+/* When there is something to do that nobody asked for. */
+int64_t batch_chores_next_ms(const struct shard *shard);
 
 /* ---- held.c ---- */
 /* One task in the hands of a batch. */
@@ -359,12 +361,15 @@ enum status lease_take(struct shard *shard, struct queue *queue, struct lease_ca
 struct situation lease_situation(struct shard *shard, struct queue *queue);
 
 /* ---- wait.c ---- */
-void wait_park(struct shard *shard, struct queue *queue, struct lease_call *call);
+/* CALL_WAIT, or CALL_DONE with the call's error. */
+enum call_result wait_park(struct shard *shard, struct queue *queue, struct lease_call *call);
 void wait_drop(struct shard *shard, struct lease_call *call, enum status status);
 /* Gives tasks to the waiters of every queue that this batch touched. */
 void wait_serve(struct shard *shard);
 void wait_settle(struct shard *shard);
 void wait_put_back(struct shard *shard);
+/* Makes the waiters of a queue calls again. */
+void wait_return(struct shard *shard, struct queue *queue, struct list *calls);
 void wait_expire(struct shard *shard);
 void wait_drain(struct shard *shard);
 void wait_drop_queue(struct shard *shard, struct queue *queue);
@@ -376,6 +381,8 @@ void index_forget(struct shard *shard, struct effect *effect);
 bool index_reserve(struct shard *shard);
 enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,
                             int64_t deadline_ms);
+/* The oldest `count` of them: their rows are gone. */
+void index_drop_tombstones(struct shard *shard, uint32_t count);
 enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms);
 /* When a lease without session really ends: not before the grace that the start gave it. */
 int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms);

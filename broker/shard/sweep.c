@@ -46,18 +46,20 @@ int64_t sweep_next_ms(const struct shard *shard)
 
 static void sweep_tombstones(struct shard *shard)
 {
-    for (int i = 0; i < TOMBSTONES_PER_BATCH && shard->tombstone_count > 0; i++) {
-        struct tombstone *first = &shard->tombstones[shard->tombstone_first];
-        bool crowded = shard->tombstone_count > TOMBSTONES_MAX / 4 * 3;
+    uint32_t *swept = &shard->batch.tombstones_swept; /* the ring itself follows the commit */
+
+    while (*swept < TOMBSTONES_PER_BATCH && *swept < shard->tombstone_count) {
+        uint32_t at = (shard->tombstone_first + *swept) % shard->tombstone_capacity;
+        const struct tombstone *oldest = &shard->tombstones[at];
+        bool crowded = shard->tombstone_count - *swept > TOMBSTONES_MAX / 4 * 3;
         enum status status;
 
-        if (first->until_ms > shard->batch.now_ms && !crowded)
+        if (oldest->until_ms > shard->batch.now_ms && !crowded)
             return;
-        status = batch_remove(shard, STORE_ACTIVE, key_of_place(first->place));
+        status = batch_remove(shard, STORE_ACTIVE, key_of_place(oldest->place));
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return;
-        shard->tombstone_first = (shard->tombstone_first + 1) % shard->tombstone_capacity;
-        shard->tombstone_count--;
+        ++*swept;
     }
 }
 

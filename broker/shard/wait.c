@@ -10,20 +10,18 @@
 #include "base/assert.h"
 #include "shard/state.h"
 
-void wait_park(struct shard *shard, struct queue *queue, struct lease_call *call)
+enum call_result wait_park(struct shard *shard, struct queue *queue, struct lease_call *call)
 {
     int64_t max = shard->options.limits.waiters_max;
 
     if ((int64_t)shard->wait_deadlines.count >= max) {
         error_limit(&call->call.error, STATUS_LIMIT_REACHED, "wait_ms", max, max,
                     "the broker has its %d waiting long polls already", (int)max);
-        batch_finish(shard, &call->call);
-        return;
+        return CALL_DONE;
     }
     if (!heap_reserve(&shard->wait_deadlines, 1)) {
         error_set(&call->call.error, STATUS_UNAVAILABLE, NULL);
-        batch_finish(shard, &call->call);
-        return;
+        return CALL_DONE;
     }
     heap_node_init(&call->wait_node);
     heap_push(&shard->wait_deadlines, &call->wait_node, shard->batch.now_ms + call->wait_ms);
@@ -33,6 +31,7 @@ void wait_park(struct shard *shard, struct queue *queue, struct lease_call *call
     queue->waiter_count++;
     if (list_is_empty(&queue->waiting_link))
         list_append(&shard->waiting, &queue->waiting_link);
+    return CALL_WAIT;
 }
 
 /* Takes the call off its queue's waiters. */
@@ -126,6 +125,16 @@ void wait_put_back(struct shard *shard)
         queue->waiter_count++;
         if (list_is_empty(&queue->waiting_link))
             list_append(&shard->waiting, &queue->waiting_link);
+    }
+}
+
+void wait_return(struct shard *shard, struct queue *queue, struct list *calls)
+{
+    while (!list_is_empty(&queue->waiters)) {
+        struct list *link = queue->waiters.next;
+
+        unpark(shard, CONTAINER_OF(CONTAINER_OF(link, struct call, link), struct lease_call, call));
+        list_append(calls, link);
     }
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/broker.h"
 #include "cli/cli.h"
@@ -225,6 +226,8 @@ static enum exit_code publish_file(struct publisher *self, const char *path)
     struct rows rows;
     enum exit_code code;
 
+    if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
+        cli_say(self->cli, "Reading rows from the terminal; Ctrl-D ends them.");
     if (dataset == NULL)
         dataset = strcmp(path, "-") == 0 ? "" : base_name(path);
     self->sender.dataset = dataset;

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ackd/v1/queue.pb-c.h"
 #include "ackd/v1/result.pb-c.h"
@@ -144,6 +145,8 @@ static enum exit_code run_export(struct cli *cli)
     arena_init(&self.arena, (size_t)256 << 20);
     result_format_init(&self.format, cli_text(cli, "format"), cli_text(cli, "as"));
     progress_begin(&self.progress, cli, cli_queue(cli), "results");
+    if (self.out.path == NULL && isatty(STDOUT_FILENO))
+        self.progress.is_quiet = true; /* the rows show how far it is */
     self.expected = expected_count(cli);
     result_format_begin(&self.format, self.out.stream);
     code = finish(&self, write_pages(&self));

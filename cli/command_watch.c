@@ -2,8 +2,8 @@
 /*
  * command_watch.c -- `ackctl watch`: how far a queue is, who works on it, and what it costs.
  *
- * A terminal gets a view that is redrawn in place; anything else a line whenever something changed.
- * A broker that goes away is waited for.
+ * A terminal gets a view that is redrawn in place; anything else a line when something has changed,
+ * every few seconds at most. A broker that goes away is waited for.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #include "transport.h"
 
 #define WORKERS_SHOWN 10
+#define LINE_EVERY_MS 5000 /* without a terminal */
 
 /* What a queue and a dataset have in common. */
 struct view {
@@ -45,7 +46,8 @@ struct watch {
     bool is_away; /* the broker, since away_ms */
     int64_t away_ms;
     int lines_drawn;
-    char last_line[256];
+    char last_line[256]; /* without its rate, which alone is no news */
+    int64_t line_ms;
 };
 
 static int64_t now_ms(void)
@@ -275,33 +277,46 @@ static void redraw(struct watch *self, struct buffer *text)
     fflush(stdout);
 }
 
-static void print_line(struct watch *self, struct buffer *text)
+/* The rate alone is no news, and the end is at once. */
+static bool is_news(struct watch *self, const struct view *view, struct buffer *counts)
 {
-    const char *line = buffer_string(text);
+    bool is_end = open_count(view) == 0;
 
-    /* The rate alone is no news. */
-    if (strcmp(line, self->last_line) == 0)
-        return;
-    snprintf(self->last_line, sizeof self->last_line, "%s", line);
-    puts(line);
-    fflush(stdout);
+    if (strcmp(buffer_string(counts), self->last_line) == 0 ||
+        (self->line_ms != 0 && !is_end && now_ms() - self->line_ms < LINE_EVERY_MS))
+        return false;
+    snprintf(self->last_line, sizeof self->last_line, "%s", buffer_string(counts));
+    self->line_ms = now_ms();
+    return true;
+}
+
+static void print_line(struct watch *self, const struct view *view)
+{
+    struct buffer progress = BUFFER_EMPTY;
+    struct buffer counts = BUFFER_EMPTY;
+
+    describe_progress(self, view, &progress);
+    describe_states(view, &counts);
+    buffer_append_string(&counts, "  ");
+    describe_trouble(view, &counts);
+    if (is_news(self, view, &counts)) {
+        printf("%s  %s\n", buffer_string(&progress), buffer_string(&counts));
+        fflush(stdout);
+    }
+    buffer_deinit(&progress);
+    buffer_deinit(&counts);
 }
 
 static void show(struct watch *self, const struct view *view)
 {
     struct buffer text = BUFFER_EMPTY;
 
-    if (self->is_terminal) {
-        describe_all(self, view, &text);
-        redraw(self, &text);
-    } else {
-        describe_progress(self, view, &text);
-        buffer_append_string(&text, "  ");
-        describe_states(view, &text);
-        buffer_append_string(&text, "  ");
-        describe_trouble(view, &text);
-        print_line(self, &text);
+    if (!self->is_terminal) {
+        print_line(self, view);
+        return;
     }
+    describe_all(self, view, &text);
+    redraw(self, &text);
     buffer_deinit(&text);
 }
 
@@ -404,8 +419,9 @@ const struct command command_watch = {
     .name = "watch",
     .summary = "show live how far a queue is, by whom, and what is wasted",
     .description =
-        "On a terminal the view is redrawn in place; elsewhere a line is printed whenever "
-        "something changed; with `-o json` one object each time. A broker that restarts is waited "
+        "On a terminal the view is redrawn in place; elsewhere a line is printed when "
+        "something has changed, every few seconds at most; with `-o json` one object each time. A "
+        "broker that restarts is waited "
         "for.\n\n"
         "With `--until-done` it ends when no task is ready, leased or delayed: exit code 0, or 1 "
         "if there are dead letters.",

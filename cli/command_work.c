@@ -130,7 +130,7 @@ static enum ackd_verdict judge(struct run *self, struct child_outcome *outcome)
     bool has_exited = WIFEXITED(outcome->status);
 
     if (outcome->failure != 0)
-        return ackd_task_fail(task, "the program can't be started: %s", strerror(outcome->failure));
+        return ackd_task_fail(task, "the program can't be run: %s", strerror(outcome->failure));
     if (has_exited && WEXITSTATUS(outcome->status) == 0 && !outcome->is_too_large) {
         if (ackd_task_set_result(task, outcome->output.data, outcome->output.size) == ACKD_OK)
             return ACKD_DONE;
@@ -285,6 +285,7 @@ static enum exit_code run(struct cli *cli)
         complain("%s can't be made: %s", self->directory, strerror(errno));
         return EXIT_REFUSED;
     }
+    signal(SIGCHLD, SIG_DFL); /* who started ackctl may have ignored it */
     code = work(self);
     scratch_directory_remove(self->directory);
     return code;

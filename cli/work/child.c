@@ -229,6 +229,8 @@ void child_run(const struct child_options *options, struct child_outcome *ret_ou
         serve(&self, pidfd);
         waited = waitpid(self.pid, &ret_outcome->status, WNOHANG);
     }
+    if (waited < 0)
+        ret_outcome->failure = errno; /* how it ended is not known: never a success */
     /* What it left in the pipes. A process that it left behind may hold them open for ever. */
     drain(&self.output, ret_outcome, keep_output);
     drain(&self.errors, ret_outcome, keep_errors);

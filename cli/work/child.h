@@ -44,7 +44,8 @@ struct child_outcome {
     struct buffer errors; /* the end of stderr */
 };
 
-/* Runs it to its end. Any thread that lives as long as the program may. */
+/* Runs it to its end. Any thread that lives as long as the program may. SIGCHLD must not be
+ * ignored: the kernel would throw away how programs end. */
 void child_run(const struct child_options *options, struct child_outcome *ret_outcome);
 void child_outcome_deinit(struct child_outcome *self);
 /* Whether a program of this name can be run, by PATH. */

@@ -41,6 +41,14 @@ def test_no_bar_where_there_is_no_terminal(ackctl):
     assert "\x1b" not in ended.err and "\r" not in ended.err
 
 
+def test_rows_may_be_typed(ackctl, terminal):
+    ackctl.queue()
+    run = terminal(ackctl, "publish", "q", "-f", "lines")
+    run.read_until("Ctrl-D ends them")
+    run.type("one\ntwo\n\x04")
+    assert run.end() == 0 and "2 stored" in run.output
+
+
 def test_deleting_asks_on_a_terminal(ackctl, terminal):
     ackctl.queue()
     run = terminal(ackctl, "queue", "delete", "q")

@@ -140,6 +140,14 @@ def test_the_programs_own_options_are_not_ackctls(ackctl):
     assert results(ackctl) == {"t0": "--until-empty -o json"}
 
 
+def test_who_starts_it_with_sigchld_ignored_gets_the_same(ackctl):
+    publish(ackctl, "x", queue=("--max-failures", "1"))
+    child = ackctl.start("work", "q", "--until-empty", "--", "false",
+                         preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert child.wait(30) == 0
+    assert ackctl.counts()["dead"] == 1
+
+
 def test_a_broker_that_is_not_there_is_exit_3(offline):
     ended = offline("work", "q", "--start-timeout", "200ms", "--", "true")
     assert ended.code == 3 and "is ackd running?" in ended.err

@@ -13,7 +13,7 @@
 #include "support/check.h"
 
 static struct ackd_client *client;
-static struct ackd_error error;
+static _Thread_local struct ackd_error error;
 
 static void make_queue(const char *name)
 {

@@ -58,6 +58,7 @@ static void start(struct shard *self, struct inspect_call *call,
         pthread_join(self->inspector, NULL); /* it has posted its last letter */
     *inspection = (struct inspection){self, call, run};
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* raised by the thread itself, where a disk can't be read */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&self->inspector, NULL, inspector_main, inspection);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

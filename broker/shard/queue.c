@@ -109,7 +109,8 @@ static enum call_result run_update(struct shard *shard, struct call *base)
     if (queue_config_check(&config, &base->error) != STATUS_OK)
         return CALL_DONE;
     if (config.dedup != queue->now.config.dedup) {
-        error_set(&base->error, STATUS_INVALID, "dedup can't be changed once the queue is made");
+        error_limit(&base->error, STATUS_INVALID, "config.dedup", 0, 0,
+                    "dedup can't be changed once the queue is made");
         return CALL_DONE;
     }
     batch_touch_queue(shard, queue);

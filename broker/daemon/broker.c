@@ -45,8 +45,8 @@ enum status broker_open(struct broker *self, const struct config *config, const 
 
 void broker_drain(struct broker *self)
 {
+    net_drain(self->net); /* first: then the replies to long polls say that the connection ends */
     service_drain(self->service);
-    net_drain(self->net);
 }
 
 void broker_close(struct broker *self)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plain GETs: health, metrics, the autoscalers' numbers."""
+import re
+
+import pytest
+
+SAMPLE = re.compile(r'^([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? (-?[0-9.e+]+)$')
+
+
+def metrics(raw) -> dict[tuple[str, str], float]:
+    """(name, labels) -> value; fails on anything that Prometheus would not take."""
+    reply = raw.call("/metrics", verb="GET")
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found, types, family = {}, {}, None
+    for line in reply.body.decode().splitlines():
+        if line.startswith("# HELP "):
+            family = line.split()[2]
+            assert family not in types and len(line.split()) > 3, line
+        elif line.startswith("# TYPE "):
+            _, _, name, types[family] = line.split()
+            assert name == family and types[family] in ("counter", "gauge"), line
+        else:
+            match = SAMPLE.match(line)
+            assert match and match[1] == family, line
+            assert (match[1], match[2] or "") not in found, line
+            assert (types[family] == "counter") == match[1].endswith("_total"), line
+            found[match[1], match[2] or ""] = float(match[3])
+    return found
+
+
+@pytest.mark.parametrize("path, body", [("/healthz", b"ok\n"), ("/readyz", b"ready\n")])
+def test_a_broker_that_works_is_healthy_and_ready(raw, path, body):
+    reply = raw.call(path, verb="GET")
+    assert (reply.status, reply.body) == (200, body)
+
+
+def test_the_first_page_names_what_is_here(raw):
+    text = raw.call("/", verb="GET").body.decode()
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/queues/NAME/scale",
+                 "/ackd.v1.TaskService/Publish", "/ackd.v1.AdminService/Check"):
+        assert path in text
+
+
+@pytest.mark.parametrize("path", ["/nope", "/healthz/", "//", "/v1/queues/a", "/v1/queues//scale",
+                                  "/v1/queues/a/scale/", "/%2e"])
+def test_a_page_that_is_not_there_is_not_found(raw, path):
+    reply = raw.call(path, verb="GET")
+    assert (reply.status in (400, 404)) and reply.json()["code"] in ("not_found", "invalid_argument")
+
+
+def test_a_page_is_read_with_get(raw):
+    reply = raw.call("/metrics", b"x", verb="POST")
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_scale_gives_a_queues_numbers_as_numbers(broker, raw):
+    broker.call("QueueService/Create", name="scaled")
+    broker.call("TaskService/Publish", queue="scaled",
+                tasks=[{}, {}, {}, {"delayMs": 60000}])
+    broker.call("TaskService/Lease", queue="scaled", maxTasks=1)
+    broker.call("QueueService/Pause", name="scaled")
+    reply = raw.call("/v1/queues/scaled/scale", verb="GET")
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.json() == {"queue": "scaled", "ready": 2, "leased": 1, "delayed": 1, "backlog": 3,
+                            "paused": True}
+
+
+def test_scale_of_a_queue_that_is_not_there_is_not_found(raw):
+    reply = raw.call("/v1/queues/none/scale", verb="GET")
+    assert (reply.status, reply.json()["code"]) == (404, "not_found")
+
+
+def test_metrics_count_requests_tasks_and_traffic(broker, raw):
+    broker.call("QueueService/Create", name="measured")
+    list_fine = ("ackd_requests_total", 'service="QueueService",method="List",code="OK"')
+    get_missing = ("ackd_requests_total",
+                   'service="QueueService",method="Get",code="QUEUE_NOT_FOUND"')
+    before = metrics(raw)
+    raw.call("/ackd.v1.QueueService/List", b"{}")
+    raw.call("/ackd.v1.QueueService/Get", b'{"name":"none"}')
+    broker.call("TaskService/Publish", queue="measured", tasks=[{"taskId": "a"}, {}])
+    [task] = broker.call("TaskService/Lease", queue="measured", maxTasks=1)["tasks"]
+    broker.call("TaskService/Ack", items=[{"leaseToken": task["leaseToken"]}])
+    after = metrics(raw)
+    assert after[list_fine] == before.get(list_fine, 0) + 1
+    assert after[get_missing] == before.get(get_missing, 0) + 1
+    assert after["ackd_queue_tasks", 'queue="measured",state="ready"'] == 1
+    assert after["ackd_queue_published_total", 'queue="measured"'] == 2
+    assert after["ackd_queue_done_total", 'queue="measured"'] == 1
+    assert after["ackd_shard_commits_total", 'shard="0"'] > before["ackd_shard_commits_total",
+                                                                   'shard="0"']
+    for name in ("ackd_received_bytes_total", "ackd_sent_bytes_total",
+                 "ackd_connections_accepted_total"):
+        assert after[name, ""] > before[name, ""]
+    assert after["ackd_requests_in_flight", ""] == 1  # this one
+    assert after["process_resident_memory_bytes", ""] > 1 << 20
+
+
+def test_metrics_show_every_queue_however_many(broker, raw):
+    names = {f"many-{i}" for i in range(1100)}  # more than a page
+    for name in names:
+        raw.call("/ackd.v1.QueueService/Create", b'{"name":"%s"}' % name.encode())
+    shown = {labels.split('"')[1] for name, labels in metrics(raw) if name == "ackd_queue_paused"}
+    assert names <= shown

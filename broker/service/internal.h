@@ -114,6 +114,11 @@ enum status read_lease_token(const char *text, const char *field, struct lease_t
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
 char *wire_string(struct arena *arena, struct slice text);
 ProtobufCBinaryData wire_bytes(struct slice data);
+/* A task's attributes as the map field of a message, whose entries are of `entry_type`:
+ * `ret_entries` is the address of the field. */
+bool wire_attributes(struct arena *arena, struct slice attributes,
+                     const ProtobufCMessageDescriptor *entry_type, void *ret_entries,
+                     size_t *ret_count);
 PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error);
 PB(ErrorDetail) *wire_status(struct arena *arena, enum status status);
 PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally);

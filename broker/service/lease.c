@@ -75,31 +75,6 @@ static bool make_settled(struct service_call *call, struct leasing *self,
     return true;
 }
 
-static bool build_attributes(struct arena *arena, struct slice attributes, PB(LeasedTask) *task)
-{
-    struct attribute attribute;
-    size_t count = 0;
-
-    for (struct slice left = attributes; attribute_read(&left, &attribute);)
-        count++;
-    if (count == 0)
-        return true;
-    task->attributes = ARENA_ARRAY(arena, count, PB(LeasedTask__AttributesEntry) *);
-    if (task->attributes == NULL)
-        return false;
-    while (attribute_read(&attributes, &attribute)) {
-        PB(LeasedTask__AttributesEntry) *entry =
-            PB_NEW(arena, LeasedTask__AttributesEntry, leased_task__attributes_entry);
-
-        if (entry == NULL)
-            return false;
-        entry->key = wire_string(arena, attribute.key);
-        entry->value = wire_string(arena, attribute.value);
-        task->attributes[task->n_attributes++] = entry;
-    }
-    return true;
-}
-
 static void fill_counters(PB(LeasedTask) *task, const struct task *t)
 {
     task->fence = t->fence;
@@ -119,7 +94,9 @@ static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task 
     PB(LeasedTask) *task = PB_NEW(arena, LeasedTask, leased_task);
 
     if (task == NULL ||
-        !build_attributes(arena, slice_of(leased->body.data, leased->attributes_size), task))
+        !wire_attributes(arena, slice_of(leased->body.data, leased->attributes_size),
+                         &ackd__v1__leased_task__attributes_entry__descriptor, &task->attributes,
+                         &task->n_attributes))
         return NULL;
     task->task_id = wire_task_id(arena, leased->id, leased->place, created_ms);
     task->payload = wire_bytes(slice_of(leased->body.data + leased->attributes_size,

@@ -262,12 +262,31 @@ static void give_items(struct fan *fan, struct call *base, int shard)
     }
 }
 
+/* False: refused already. */
+static bool begin(struct service *self, struct service_call *call, size_t count,
+                  size_t token_offset, size_t status_offset, struct settling *ret)
+{
+    call->service = self;
+    if (check_count(count, 1, service_limits(self), "items", &call->error) != STATUS_OK) {
+        refuse(call);
+        return false;
+    }
+    allow_reply(call, REPLY_BYTES_MAX);
+    *ret = (struct settling){.count = count,
+                             .errors = ARENA_ARRAY(call->arena, count, struct error *),
+                             .token_offset = token_offset,
+                             .status_offset = status_offset};
+    if (ret->errors == NULL)
+        refuse_memory(call);
+    return ret->errors != NULL;
+}
+
 static void settle(struct service_call *call, struct settling *self, const struct verb *verb,
                    ProtobufCMessage *(*build)(struct service_call *, struct fan *))
 {
     struct settling *kept = ARENA_NEW(call->arena, struct settling);
 
-    if (self->items == NULL || self->errors == NULL || kept == NULL) {
+    if (self->items == NULL || kept == NULL) {
         refuse_memory(call);
         return;
     }
@@ -293,21 +312,13 @@ static ProtobufCMessage *build_ack(struct service_call *call, struct fan *fan)
 void service_ack(struct service *self, struct service_call *call)
 {
     const PB(AckRequest) *request = (const void *)call->request;
-    struct settling settling = {.count = request->n_items,
-                                .token_offset = offsetof(struct ack_item, token),
-                                .status_offset = offsetof(struct ack_item, status)};
+    struct settling settling;
 
-    call->service = self;
-    if (check_count(request->n_items, 1, service_limits(self), "items", &call->error) !=
-        STATUS_OK) {
-        refuse(call);
+    if (!begin(self, call, request->n_items, offsetof(struct ack_item, token),
+               offsetof(struct ack_item, status), &settling))
         return;
-    }
-    allow_reply(call, REPLY_BYTES_MAX);
-    settling.errors = ARENA_ARRAY(call->arena, request->n_items, struct error *);
-    if (settling.errors != NULL)
-        settling.items =
-            (void **)read_acks(call, request->items, request->n_items, "items", settling.errors);
+    settling.items =
+        (void **)read_acks(call, request->items, request->n_items, "items", settling.errors);
     settle(call, &settling, &verb_ack, build_ack);
 }
 
@@ -328,21 +339,13 @@ static ProtobufCMessage *build_nack(struct service_call *call, struct fan *fan)
 void service_nack(struct service *self, struct service_call *call)
 {
     const PB(NackRequest) *request = (const void *)call->request;
-    struct settling settling = {.count = request->n_items,
-                                .token_offset = offsetof(struct nack_item, token),
-                                .status_offset = offsetof(struct nack_item, status)};
+    struct settling settling;
 
-    call->service = self;
-    if (check_count(request->n_items, 1, service_limits(self), "items", &call->error) !=
-        STATUS_OK) {
-        refuse(call);
+    if (!begin(self, call, request->n_items, offsetof(struct nack_item, token),
+               offsetof(struct nack_item, status), &settling))
         return;
-    }
-    allow_reply(call, REPLY_BYTES_MAX);
-    settling.errors = ARENA_ARRAY(call->arena, request->n_items, struct error *);
-    if (settling.errors != NULL)
-        settling.items =
-            (void **)read_nacks(call, request->items, request->n_items, "items", settling.errors);
+    settling.items =
+        (void **)read_nacks(call, request->items, request->n_items, "items", settling.errors);
     settle(call, &settling, &verb_nack, build_nack);
 }
 
@@ -381,21 +384,12 @@ static ProtobufCMessage *build_renew(struct service_call *call, struct fan *fan)
 void service_renew(struct service *self, struct service_call *call)
 {
     const PB(RenewRequest) *request = (const void *)call->request;
-    struct settling settling = {.count = request->n_items,
-                                .token_offset = offsetof(struct renew_item, token),
-                                .status_offset = offsetof(struct renew_item, status)};
+    struct settling settling;
 
-    call->service = self;
-    if (check_count(request->n_items, 1, service_limits(self), "items", &call->error) !=
-        STATUS_OK) {
-        refuse(call);
+    if (!begin(self, call, request->n_items, offsetof(struct renew_item, token),
+               offsetof(struct renew_item, status), &settling))
         return;
-    }
-    allow_reply(call, REPLY_BYTES_MAX);
-    settling.errors = ARENA_ARRAY(call->arena, request->n_items, struct error *);
-    if (settling.errors != NULL)
-        settling.items =
-            (void **)read_renews(call, request->items, request->n_items, settling.errors);
+    settling.items = (void **)read_renews(call, request->items, request->n_items, settling.errors);
     settle(call, &settling, &verb_renew, build_renew);
 }
 

@@ -154,27 +154,47 @@ char *wire_session_id(struct arena *arena, uint64_t session)
                         : arena_printf(arena, "%016" PRIx64, session);
 }
 
-/* The map's entries of a Task; LeasedTask's are of the same shape, but another C type. */
-static bool wire_attributes(struct arena *arena, struct slice attributes, PB(Task) *task)
+/* A map's entry, whichever message it belongs to: protobuf-c makes a type of each, all alike. */
+struct map_entry {
+    ProtobufCMessage base;
+    char *key;
+    char *value;
+};
+_Static_assert(
+    offsetof(struct map_entry, key) == offsetof(PB(Task__AttributesEntry), key) &&
+        offsetof(struct map_entry, value) == offsetof(PB(Task__AttributesEntry), value) &&
+        offsetof(struct map_entry, key) == offsetof(PB(LeasedTask__AttributesEntry), key) &&
+        offsetof(struct map_entry, value) == offsetof(PB(LeasedTask__AttributesEntry), value),
+    "the entries of attribute maps have one shape");
+
+bool wire_attributes(struct arena *arena, struct slice attributes,
+                     const ProtobufCMessageDescriptor *entry_type, void *ret_entries,
+                     size_t *ret_count)
 {
+    struct map_entry **entries;
     struct attribute attribute;
     size_t count = 0;
 
     for (struct slice left = attributes; attribute_read(&left, &attribute);)
         count++;
-    task->attributes = ARENA_ARRAY(arena, count, PB(Task__AttributesEntry) *);
-    if (task->attributes == NULL)
+    *ret_count = 0;
+    if (count == 0)
+        return true;
+    entries = ARENA_ARRAY(arena, count, struct map_entry *);
+    if (entries == NULL)
         return false;
     while (attribute_read(&attributes, &attribute)) {
-        PB(Task__AttributesEntry) *entry =
-            PB_NEW(arena, Task__AttributesEntry, task__attributes_entry);
+        struct map_entry *entry = wire_new(arena, entry_type);
 
         if (entry == NULL)
             return false;
         entry->key = wire_string(arena, attribute.key);
         entry->value = wire_string(arena, attribute.value);
-        task->attributes[task->n_attributes++] = entry;
+        if (entry->key == NULL || entry->value == NULL)
+            return false;
+        entries[(*ret_count)++] = entry;
     }
+    memcpy(ret_entries, &entries, sizeof entries);
     return true;
 }
 
@@ -207,7 +227,9 @@ PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t c
     PB(Task) *task = PB_NEW(arena, Task, task);
     struct slice attributes = slice_of(view->body.data, view->attributes_size);
 
-    if (task == NULL || !wire_attributes(arena, attributes, task))
+    if (task == NULL ||
+        !wire_attributes(arena, attributes, &ackd__v1__task__attributes_entry__descriptor,
+                         &task->attributes, &task->n_attributes))
         return NULL;
     fill_task(arena, view, task);
     task->task_id = wire_task_id(arena, view->id, view->place, created_ms);

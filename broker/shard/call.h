@@ -347,7 +347,7 @@ struct result_list_call {
     size_t id_count;
     bool ids_only;
     uint32_t page_size;
-    struct slice from; /* task ID to begin at; empty: the first */
+    struct slice from; /* key to begin at; empty: the first */
     struct result_view *views;
     size_t view_count;
     struct slice next;

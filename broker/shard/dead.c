@@ -7,7 +7,6 @@
 #include "shard/state.h"
 
 #define PIECE 64
-#define ROWS_PER_PAGE_MAX 20000
 
 static enum status load_dead(struct shard *shard, struct queue *queue, struct slice key,
                              struct slice value, struct dead_record *ret_record,
@@ -23,63 +22,26 @@ static enum status load_dead(struct shard *shard, struct queue *queue, struct sl
 }
 
 /* Of a task whose row can't be read only the place and the reason are shown. */
-static enum status add_view(struct shard *shard, struct queue *queue, struct dead_list_call *call,
-                            const struct store_row *row)
+static enum status add_view(struct page *page, const struct store_row *row)
 {
-    struct dead_view *view = &call->views[call->view_count];
+    struct dead_list_call *call = CONTAINER_OF(page->call, struct dead_list_call, call);
+    struct dead_view *view = &call->views[page->count];
     struct dead_record record;
     struct held held;
-    enum status status = load_dead(shard, queue, row->key, row->value, &record, &held);
+    enum status status = load_dead(page->shard, page->queue, row->key, row->value, &record, &held);
 
     if (status != STATUS_OK)
         return status;
-    if (!dataset_matches(queue, record.dataset, call->any_dataset, call->dataset))
+    if (!dataset_matches(page->queue, record.dataset, call->any_dataset, call->dataset))
         return STATUS_OK;
-    status = view_fill(shard, &held, call->with_body, call->call.arena, &view->view);
+    status = view_fill(page->shard, &held, call->with_body, page->arena, &view->view);
     if (status == STATUS_CORRUPT || status == STATUS_TASK_NOT_FOUND)
         view->view = (struct task_view){.place = held.place, .task = held.task};
     else if (status != STATUS_OK)
         return status;
     view->reason = record.reason;
     view->dead_ms = record.dead_ms;
-    call->view_count++;
-    return STATUS_OK;
-}
-
-static enum status fill_page(struct shard *shard, struct queue *queue, struct dead_list_call *call)
-{
-    struct key from = key_of_queue(queue->number);
-    struct key to = key_after_queue(queue->number);
-    struct store_row rows[PIECE];
-    size_t count = PIECE;
-
-    if (call->from.size > 0) {
-        from.size = call->from.size;
-        memcpy(from.data, call->from.data, call->from.size);
-    }
-    for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
-        enum status status =
-            batch_scan(shard, STORE_DEAD, key_slice(&from), key_slice(&to), rows, PIECE, &count);
-
-        if (status != STATUS_OK || count == 0)
-            return status;
-        for (size_t i = 0; i < count; i++) {
-            bool is_full = call->view_count == call->page_size;
-
-            if (!is_full)
-                status = add_view(shard, queue, call, &rows[i]);
-            if (is_full || (status == STATUS_TOO_LARGE && call->view_count > 0)) {
-                call->next = arena_copy(call->call.arena, rows[i].key);
-                return STATUS_OK;
-            }
-            if (status == STATUS_TOO_LARGE || status == STATUS_INTERNAL)
-                return status;
-        }
-        from = key_after(rows[count - 1].key);
-        if (count < PIECE)
-            return STATUS_OK;
-    }
-    call->next = arena_copy(call->call.arena, key_slice(&from));
+    page->count++;
     return STATUS_OK;
 }
 
@@ -87,15 +49,17 @@ static enum call_result run_list(struct shard *shard, struct call *base)
 {
     struct dead_list_call *call = CONTAINER_OF(base, struct dead_list_call, call);
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
+    struct page page = {STORE_DEAD, call->from, call->page_size, 0,    base->arena,
+                        add_view,   shard,      queue,           base, SLICE_EMPTY};
     enum status status;
 
-    call->view_count = 0;
-    call->next = SLICE_EMPTY;
     if (queue == NULL)
         return CALL_DONE;
     call->queue_created_ms = queue->created_ms;
     call->views = ARENA_ARRAY(base->arena, call->page_size, struct dead_view);
-    status = call->views == NULL ? STATUS_TOO_LARGE : fill_page(shard, queue, call);
+    status = call->views == NULL ? STATUS_TOO_LARGE : page_fill(shard, queue, &page);
+    call->view_count = page.count;
+    call->next = page.next;
     if (status != STATUS_OK)
         error_set(&base->error, status, NULL);
     return CALL_DONE;

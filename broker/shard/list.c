@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * list.c -- shows tasks: one by its ID, or all of a queue in pages.
- *
- * A page looks at a bounded number of rows, so that a filter that matches nothing can't hold up the
- * shard: it may come back short, or empty, with a token to go on.
  */
 #include "shard/state.h"
-
-#define PIECE 64
-#define ROWS_PER_PAGE_MAX 20000
 
 /* A done task has no row any more: what the ID remembers is all. */
 static void view_done(struct task_get_call *call, struct place place, int64_t done_ms)
@@ -52,76 +46,41 @@ static enum call_result run_get(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
-/* STATUS_NOT_FOUND: not one that the page is about. */
-static enum status add_view(struct shard *shard, struct queue *queue, struct task_list_call *call,
-                            struct place place)
+static enum status add_view(struct page *page, const struct store_row *row)
 {
+    struct task_list_call *call = CONTAINER_OF(page->call, struct task_list_call, call);
+    struct place place;
     struct held held;
-    enum status status = held_load(shard, queue, place, &held);
+    enum status status = key_read_place(row->key, &place) ? STATUS_OK : STATUS_CORRUPT;
 
+    if (status == STATUS_OK)
+        status = held_load(page->shard, page->queue, place, &held);
     if (status != STATUS_OK)
         return status;
     if ((call->state != TASK_NONE && held.task.state != call->state) ||
-        !dataset_matches(queue, held.dataset, call->any_dataset, call->dataset))
-        return STATUS_NOT_FOUND;
-    status =
-        view_fill(shard, &held, call->with_body, call->call.arena, &call->views[call->view_count]);
+        !dataset_matches(page->queue, held.dataset, call->any_dataset, call->dataset))
+        return STATUS_OK;
+    status = view_fill(page->shard, &held, call->with_body, page->arena, &call->views[page->count]);
     if (status == STATUS_OK)
-        call->view_count++;
+        page->count++;
     return status;
-}
-
-static enum status fill_page(struct shard *shard, struct queue *queue, struct task_list_call *call)
-{
-    struct key from = key_of_queue(queue->number);
-    struct key to = key_after_queue(queue->number);
-    struct store_row rows[PIECE];
-    struct place place;
-    size_t count = PIECE;
-
-    if (call->from.size > 0) {
-        from.size = call->from.size;
-        memcpy(from.data, call->from.data, call->from.size);
-    }
-    for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
-        enum status status =
-            batch_scan(shard, STORE_TASK, key_slice(&from), key_slice(&to), rows, PIECE, &count);
-
-        if (status != STATUS_OK || count == 0)
-            return status;
-        for (size_t i = 0; i < count; i++) {
-            bool is_full = call->view_count == call->page_size;
-
-            if (!is_full && key_read_place(rows[i].key, &place))
-                status = add_view(shard, queue, call, place);
-            if (is_full || (status == STATUS_TOO_LARGE && call->view_count > 0)) {
-                call->next = arena_copy(call->call.arena, rows[i].key);
-                return STATUS_OK;
-            }
-            if (status == STATUS_TOO_LARGE || status == STATUS_INTERNAL)
-                return status;
-        }
-        from = key_after(rows[count - 1].key);
-        if (count < PIECE)
-            return STATUS_OK;
-    }
-    call->next = arena_copy(call->call.arena, key_slice(&from));
-    return STATUS_OK;
 }
 
 static enum call_result run_list(struct shard *shard, struct call *base)
 {
     struct task_list_call *call = CONTAINER_OF(base, struct task_list_call, call);
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
+    struct page page = {STORE_TASK, call->from, call->page_size, 0,    base->arena,
+                        add_view,   shard,      queue,           base, SLICE_EMPTY};
     enum status status;
 
-    call->view_count = 0;
-    call->next = SLICE_EMPTY;
     if (queue == NULL)
         return CALL_DONE;
     call->queue_created_ms = queue->created_ms;
     call->views = ARENA_ARRAY(base->arena, call->page_size, struct task_view);
-    status = call->views == NULL ? STATUS_TOO_LARGE : fill_page(shard, queue, call);
+    status = call->views == NULL ? STATUS_TOO_LARGE : page_fill(shard, queue, &page);
+    call->view_count = page.count;
+    call->next = page.next;
     if (status != STATUS_OK)
         error_set(&base->error, status, NULL);
     return CALL_DONE;

@@ -4,8 +4,6 @@
  */
 #include "shard/state.h"
 
-#define PIECE 128
-
 enum status result_write(struct shard *shard, struct held *held, struct slice id, struct slice data,
                          uint32_t fence)
 {
@@ -95,40 +93,24 @@ static enum status list_ids(struct shard *shard, struct queue *queue, struct res
     return STATUS_OK;
 }
 
-/* A page ends early where the reply's arena has no more room: the rest comes with the next page. */
+static enum status add_row(struct page *page, const struct store_row *row)
+{
+    struct result_list_call *call = CONTAINER_OF(page->call, struct result_list_call, call);
+    enum status status = add_view(page->shard, page->queue, call, row->key, row->value);
+
+    page->count = call->view_count;
+    return status;
+}
+
 static enum status list_page(struct shard *shard, struct queue *queue,
                              struct result_list_call *call)
 {
-    struct key from = key_of_name(queue->number, call->from);
-    struct key to = key_after_queue(queue->number);
-    struct store_row rows[PIECE];
-    size_t count = PIECE;
+    struct page page = {STORE_RESULT, call->from, call->page_size, 0,           call->call.arena,
+                        add_row,      shard,      queue,           &call->call, SLICE_EMPTY};
+    enum status status = page_fill(shard, queue, &page);
 
-    while (count == PIECE) {
-        enum status status =
-            batch_scan(shard, STORE_RESULT, key_slice(&from), key_slice(&to), rows, PIECE, &count);
-
-        for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-            if (call->view_count < call->page_size)
-                status = add_view(shard, queue, call, rows[i].key, rows[i].value);
-            if (call->view_count == call->page_size ||
-                (status == STATUS_TOO_LARGE && call->view_count > 0)) {
-                size_t next = status == STATUS_OK ? i + 1 : i;
-                struct key after = key_after(rows[i].key);
-                struct slice at = next == i ? rows[i].key : key_slice(&after);
-
-                call->next = arena_copy(call->call.arena, slice_of(at.data + 4, at.size - 4));
-                return STATUS_OK;
-            }
-            if (status == STATUS_CORRUPT)
-                status = STATUS_OK; /* left out; `check` reports it */
-        }
-        if (status != STATUS_OK)
-            return status;
-        if (count > 0)
-            from = key_after(rows[count - 1].key);
-    }
-    return STATUS_OK;
+    call->next = page.next;
+    return status;
 }
 
 static enum call_result run(struct shard *shard, struct call *base)

@@ -8,6 +8,7 @@
  *   held.c     one task in hand: load, step through the rules, store, keep indexes and counts
  *   blob.c     bytes that may need chunks
  *   index.c    leases, sessions, tombstones: what a commit changes in memory
+ *   page.c     rows of a queue, a page at a time
  *   publish.c lease.c wait.c settle.c cancel.c queue.c purge.c session.c dead.c result.c list.c
  *   dataset.c stats.c          the verbs
  *   expire.c sweep.c           what happens by itself: deadlines, delays, retention, deletion
@@ -339,6 +340,22 @@ enum status blob_remove(struct shard *shard, enum store_table table, struct key 
 enum status blob_copy(struct shard *shard, struct key key, enum chunk_kind kind,
                       const struct blob_record *record, struct arena *arena,
                       struct slice *ret_data);
+
+/* ---- page.c ---- */
+struct page {
+    enum store_table table;
+    struct slice from; /* a `next` of the page before; empty: the first */
+    size_t size;       /* entries wanted */
+    size_t count;      /* entries so far; `add` raises it */
+    struct arena *arena;
+    /* Looks at one row, and adds an entry if it is wanted. STATUS_TOO_LARGE: the arena is full. */
+    enum status (*add)(struct page *self, const struct store_row *row);
+    struct shard *shard;
+    struct queue *queue;
+    struct call *call;
+    struct slice next; /* out; empty: no more */
+};
+enum status page_fill(struct shard *shard, struct queue *queue, struct page *page);
 
 /* ---- view.c ---- */
 enum status view_fill(struct shard *shard, struct held *held, bool with_body, struct arena *arena,

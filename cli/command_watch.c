@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ackd/v1/dataset.pb-c.h"
-#include "ackd/v1/queue.pb-c.h"
-#include "ackd/v1/session.pb-c.h"
 #include "base/clock.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
@@ -19,23 +16,10 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/units.h"
-#include "transport.h"
+#include "cli/watch_view.h"
 
 #define WORKERS_SHOWN 10
 #define LINE_EVERY_MS 5000 /* without a terminal */
-
-/* What a queue and a dataset have in common. */
-struct view {
-    Ackd__V1__Counts counts;
-    int64_t failures;
-    int64_t preemptions;
-    int64_t losses;
-    int64_t salvaged;
-    int64_t useful_ms;
-    int64_t wasted_ms;
-    bool is_paused;
-    const Ackd__V1__ListSessionsResponse *sessions;
-};
 
 struct watch {
     struct cli *cli;
@@ -57,115 +41,16 @@ static int64_t now_ms(void)
     return clock_now_ms(&clock);
 }
 
-/* A reply, or NULL with the error. */
-static void *ask(struct watch *self, const char *service, const char *method,
-                 const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
-                 struct error *error)
-{
-    ProtobufCMessage *reply;
-
-    if (broker_try(self->cli, service, method, request, response, &self->arena, 0, &reply, error) !=
-        STATUS_OK)
-        return NULL;
-    return reply;
-}
-
-static bool look_at_queue(struct watch *self, struct view *view, struct error *error)
-{
-    Ackd__V1__GetQueueRequest request = ACKD__V1__GET_QUEUE_REQUEST__INIT;
-    Ackd__V1__GetQueueResponse *reply;
-    const Ackd__V1__Queue *queue;
-
-    request.name = (char *)cli_queue(self->cli);
-    reply = ask(self, "QueueService", "Get", &request.base,
-                &ackd__v1__get_queue_response__descriptor, error);
-    if (reply == NULL)
-        return false;
-    queue = reply->queue;
-    if (queue == NULL)
-        return true;
-    if (queue->counts != NULL)
-        view->counts = *queue->counts;
-    view->is_paused = queue->paused;
-    view->failures = queue->failures;
-    view->preemptions = queue->preemptions;
-    view->losses = queue->losses;
-    view->salvaged = queue->salvaged;
-    view->useful_ms = queue->useful_lease_ms;
-    view->wasted_ms = queue->wasted_lease_ms;
-    return true;
-}
-
-static bool look_at_dataset(struct watch *self, struct view *view, struct error *error)
-{
-    Ackd__V1__GetDatasetRequest request = ACKD__V1__GET_DATASET_REQUEST__INIT;
-    Ackd__V1__GetDatasetResponse *reply;
-    const Ackd__V1__Dataset *dataset;
-
-    request.queue = (char *)cli_queue(self->cli);
-    request.dataset = (char *)self->dataset;
-    reply = ask(self, "DatasetService", "Get", &request.base,
-                &ackd__v1__get_dataset_response__descriptor, error);
-    if (reply == NULL)
-        return false;
-    dataset = reply->dataset;
-    if (dataset == NULL)
-        return true;
-    if (dataset->counts != NULL)
-        view->counts = *dataset->counts;
-    view->failures = dataset->failures;
-    view->preemptions = dataset->preemptions;
-    view->losses = dataset->losses;
-    view->salvaged = dataset->salvaged;
-    view->useful_ms = dataset->useful_lease_ms;
-    view->wasted_ms = dataset->wasted_lease_ms;
-    return true;
-}
-
-static bool look_at_sessions(struct watch *self, struct view *view, struct error *error)
-{
-    Ackd__V1__ListSessionsRequest request = ACKD__V1__LIST_SESSIONS_REQUEST__INIT;
-
-    request.queue = (char *)cli_queue(self->cli);
-    view->sessions = ask(self, "SessionService", "List", &request.base,
-                         &ackd__v1__list_sessions_response__descriptor, error);
-    return view->sessions != NULL;
-}
-
-static bool look(struct watch *self, struct view *view, struct error *error)
-{
-    *view = (struct view){0};
-    arena_reset(&self->arena);
-    if (!look_at_queue(self, view, error))
-        return false;
-    if (self->dataset != NULL && !look_at_dataset(self, view, error))
-        return false;
-    return look_at_sessions(self, view, error);
-}
-
-static int64_t open_count(const struct view *view)
-{
-    return view->counts.ready + view->counts.leased + view->counts.delayed;
-}
-
-static double fraction_done(const struct view *view)
-{
-    int64_t ended = view->counts.done + view->counts.dead;
-    int64_t all = ended + open_count(view);
-
-    return all == 0 ? 0 : (double)ended / (double)all;
-}
-
 /* "1,200 of 5,000 done (24 %)  35.2/s  ETA 1 min 48 s" */
 static void describe_progress(const struct watch *self, const struct view *view, struct buffer *out)
 {
     double per_s = rate_per_s(&self->done);
-    int64_t open = open_count(view);
+    int64_t open = view_open_count(view);
     struct text done, all, text;
 
     buffer_append_printf(out, "%s of %s done (%.0f %%)", units_count(&done, view->counts.done),
                          units_count(&all, view->counts.done + view->counts.dead + open),
-                         fraction_done(view) * 100);
+                         view_fraction_done(view) * 100);
     if (per_s > 0)
         buffer_append_printf(out, "  %s", units_rate(&text, per_s));
     if (per_s > 0 && open > 0)
@@ -238,7 +123,7 @@ static void describe_all(const struct watch *self, const struct view *view, stru
 
     buffer_append_printf(out, "%s%s%s\n", cli_queue(self->cli), self->dataset == NULL ? "" : " / ",
                          self->dataset == NULL ? "" : self->dataset);
-    bar_append(out, fraction_done(view), width < 72 ? width - 1 : 72);
+    bar_append(out, view_fraction_done(view), width < 72 ? width - 1 : 72);
     buffer_append_string(out, "\n");
     describe_progress(self, view, out);
     buffer_append_string(out, "\n");
@@ -280,7 +165,7 @@ static void redraw(struct watch *self, struct buffer *text)
 /* The rate alone is no news, and the end is at once. */
 static bool is_news(struct watch *self, const struct view *view, struct buffer *counts)
 {
-    bool is_end = open_count(view) == 0;
+    bool is_end = view_open_count(view) == 0;
 
     if (strcmp(buffer_string(counts), self->last_line) == 0 ||
         (self->line_ms != 0 && !is_end && now_ms() - self->line_ms < LINE_EVERY_MS))
@@ -381,7 +266,8 @@ static enum exit_code watch(struct watch *self)
     enum exit_code code = EXIT_OK;
 
     for (;;) {
-        if (!look(self, &view, &error)) {
+        arena_reset(&self->arena);
+        if (!view_look(&view, self->cli, self->dataset, &self->arena, &error)) {
             if (!handle_absence(self, &error, is_first, &code))
                 return code;
         } else {
@@ -391,7 +277,7 @@ static enum exit_code watch(struct watch *self)
                 show_json(&view);
             else
                 show(self, &view);
-            if (cli_flag(self->cli, "until-done") && open_count(&view) == 0)
+            if (cli_flag(self->cli, "until-done") && view_open_count(&view) == 0)
                 return end(self, &view);
             is_first = false;
         }

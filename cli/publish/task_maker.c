@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/path.h"
+
 #define TASK_ID_BYTES_MAX 256 /* the contract's: proto/ackd/v1/task.proto */
 
 void task_maker_init(struct task_maker *self, const struct cli *cli)
@@ -17,13 +19,6 @@ void task_maker_init(struct task_maker *self, const struct cli *cli)
                                 .priority = (int32_t)cli_number(cli, "priority"),
                                 .delay_ms = cli_number(cli, "delay")};
     self->attributes = cli_list(cli, "attr", &self->attribute_count);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
 }
 
 /* IDs must be printable UTF-8 and not begin with '@', whatever files are called. */
@@ -40,7 +35,7 @@ static void make_printable(char *prefix)
 
 void task_maker_begin_file(struct task_maker *self, const char *path, const char *dataset)
 {
-    const char *name = strcmp(path, "-") == 0 ? "" : base_name(path);
+    const char *name = strcmp(path, "-") == 0 ? "" : path_base_name(path);
     char whole[1024];
     size_t length;
 

@@ -39,7 +39,7 @@ void buffer_append_vprintf(struct buffer *self, const char *format, va_list args
 /* Drops `size` bytes from the front (moves the rest). */
 void buffer_consume(struct buffer *self, size_t size);
 /* The text so far, NUL-terminated; "" when there is no memory. Valid until the next call. */
-const char *buffer_string(struct buffer *self);
+const char *buffer_string(struct buffer *self) __attribute__((returns_nonnull));
 
 static inline struct slice buffer_view(const struct buffer *self)
 {

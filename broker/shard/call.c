@@ -19,6 +19,7 @@ void call_init(struct call *self, const struct verb *verb, struct arena *arena,
     list_init(&self->cancel_link);
     self->letter.open = open_letter;
     self->posted = false;
+    self->cancelled = false;
     self->result = CALL_DONE;
     self->verb = verb;
     self->mailbox = mailbox;

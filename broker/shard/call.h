@@ -54,6 +54,7 @@ struct call {
     struct list link;        /* inbox, batch or waiters: the shard's */
     struct list cancel_link; /* guarded by the shard's inbox mutex */
     bool posted;             /* guarded by the shard's inbox mutex */
+    bool cancelled;          /* the client has gone; the shard's */
     const struct verb *verb;
     enum call_result result; /* of its run in the batch under way */
     struct mailbox *mailbox;

@@ -111,7 +111,6 @@ static void lose_leases(struct shard *shard)
         struct task_command command = {.kind = TASK_LOSE};
         struct task_effects effects;
         struct held held;
-        struct effect *effect;
 
         ASSERT(queue != NULL);
         if (held_load(shard, queue, lease->place, &held) == STATUS_OK) {
@@ -119,10 +118,7 @@ static void lose_leases(struct shard *shard)
             if (held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
                 continue;
         }
-        /* Its record can't be read, or says otherwise: nothing to expire here. */
-        effect = shard->batch.failed != STATUS_OK ? NULL : batch_effect(shard, EFFECT_LEASE_END);
-        if (effect != NULL)
-            effect->place = lease->place;
+        index_forget_lease(shard, lease); /* nothing to expire here */
     }
 }
 

@@ -240,6 +240,11 @@ void index_apply(struct shard *shard, struct effect *effect)
         ASSERT(lease != NULL); /* M2 */
         lease_drop(shard, lease, effect->acked);
         break;
+    case EFFECT_LEASE_FORGET:
+        lease = lease_find(shard, effect->place);
+        if (lease != NULL && lease->fence == effect->fence)
+            lease_drop(shard, lease, false);
+        break;
     case EFFECT_STOP:
         session_note_stop(shard, effect);
         break;
@@ -252,6 +257,11 @@ void index_apply(struct shard *shard, struct effect *effect)
         heap_push(&shard->session_deadlines, &session->deadline, effect->at_ms);
         if (shard_queue_of_number(shard, session->queue) != NULL)
             shard_queue_of_number(shard, session->queue)->session_count++;
+        break;
+    case EFFECT_SESSION_CLOSE:
+        session = session_find(shard, effect->session_id);
+        if (session != NULL)
+            session->ended = true;
         break;
     case EFFECT_SESSION_END:
         session = session_find(shard, effect->session_id);
@@ -277,9 +287,25 @@ void index_apply(struct shard *shard, struct effect *effect)
 
 void index_forget(struct shard *shard, struct effect *effect)
 {
-    (void)shard;
+    struct session *session;
+
+    if (effect->kind == EFFECT_SESSION_END) {
+        session = session_find(shard, effect->session_id);
+        if (session != NULL)
+            session->ending = false;
+    }
     free(effect->lease);
     session_free(effect->session);
+}
+
+void index_forget_lease(struct shard *shard, const struct lease *lease)
+{
+    struct effect *effect = batch_effect(shard, EFFECT_LEASE_FORGET);
+
+    if (effect == NULL)
+        return;
+    effect->place = lease->place;
+    effect->fence = lease->fence;
 }
 
 enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,

@@ -53,8 +53,12 @@ static enum call_result run(struct shard *shard, struct call *base)
         return CALL_DONE;
     if (check_session(shard, queue, call->session, &base->error) != STATUS_OK)
         return CALL_DONE;
-    /* First come, first served: whoever waits already goes before. */
-    if (list_is_empty(&queue->waiters) && lease_take(shard, queue, call) != STATUS_OK)
+    if (base->cancelled) {
+        error_set(&base->error, STATUS_CANCELED, NULL);
+        return CALL_DONE;
+    }
+    wait_serve_queue(shard, queue); /* first come, first served */
+    if (shard->batch.failed != STATUS_OK || lease_take(shard, queue, call) != STATUS_OK)
         return CALL_DONE;
     if (call->task_count == 0 && call->wait_ms > 0 && call->max_tasks > 0 && !carries &&
         !atomic_load(&shard->draining)) {

@@ -146,6 +146,14 @@ static enum status load_dataset(struct shard *shard, const struct store_row *row
     return STATUS_OK;
 }
 
+/* Nothing of a queue that is being deleted is in flight. */
+static bool is_going(struct shard *shard, uint32_t number)
+{
+    struct queue *queue = shard_queue_of_number(shard, number);
+
+    return queue == NULL || queue->now.deleting;
+}
+
 static enum status load_session(struct shard *shard, const struct store_row *row,
                                 struct error *error)
 {
@@ -160,13 +168,16 @@ static enum status load_session(struct shard *shard, const struct store_row *row
         return STATUS_CORRUPT;
     effect.session = session_new(id, &record);
     if (effect.session == NULL || !map_reserve(&shard->sessions, 1) ||
-        !heap_reserve(&shard->session_deadlines, 1))
+        !heap_reserve(&shard->session_deadlines, 1)) {
+        session_free(effect.session);
         return STATUS_UNAVAILABLE;
+    }
     /* Heartbeats are not stored, so the last one may have been just before the end. */
     life_ms = record.session_ms > shard->options.restart_grace_ms ? record.session_ms
                                                                   : shard->options.restart_grace_ms;
     effect.session->heartbeat_ms = shard->batch.now_ms;
-    effect.at_ms = shard->batch.now_ms + life_ms;
+    effect.session->ended = is_going(shard, record.queue); /* then expire.c removes it at once */
+    effect.at_ms = effect.session->ended ? 0 : shard->batch.now_ms + life_ms;
     index_apply(shard, &effect);
     return STATUS_OK;
 }
@@ -192,6 +203,8 @@ static enum status load_active(struct shard *shard, const struct store_row *row,
         LOG_ERROR("record_corrupt", LOG_STRING("table", "active"));
         return STATUS_OK;
     }
+    if (is_going(shard, place.queue))
+        return STATUS_OK;
     if (record.task.state == TASK_DONE)
         return index_add_tombstone(shard, place, shard->batch.now_ms + TOMBSTONE_MS);
     if (record.task.state != TASK_LEASED)

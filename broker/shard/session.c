@@ -89,6 +89,27 @@ static enum call_result run_heartbeat(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
+/* False: there was nothing to give back. */
+static bool return_lease(struct shard *shard, const struct session *session, struct lease *lease,
+                         enum task_command_kind kind)
+{
+    struct queue *queue = shard_queue_of_number(shard, lease->place.queue);
+    struct task_command command = {.kind = kind,
+                                   .session = session->id,
+                                   .fence = lease->fence,
+                                   .delay_ms = TASK_DELAY_BACKOFF};
+    struct task_effects effects;
+    struct held held;
+
+    ASSERT(queue != NULL);
+    if (!queue->now.deleting && held_load(shard, queue, lease->place, &held) == STATUS_OK &&
+        held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
+        return true;
+    /* Another call of this batch has ended the lease, or its record can't be read. */
+    index_forget_lease(shard, lease);
+    return false;
+}
+
 enum status session_return_leases(struct shard *shard, struct session *session,
                                   enum task_command_kind kind, size_t max, int64_t *ret_returned,
                                   bool *ret_more)
@@ -97,24 +118,14 @@ enum status session_return_leases(struct shard *shard, struct session *session,
     size_t count = 0;
 
     *ret_more = false;
+    if (session->ending)
+        return STATUS_OK; /* closed and lost in one batch */
     LIST_EACH (link, &session->leases) {
-        struct lease *lease = CONTAINER_OF(link, struct lease, link);
-        struct queue *queue = shard_queue_of_number(shard, lease->place.queue);
-        struct task_command command = {.kind = kind,
-                                       .session = session->id,
-                                       .fence = lease->fence,
-                                       .delay_ms = TASK_DELAY_BACKOFF};
-        struct task_effects effects;
-        struct held held;
-
         if (count++ == max) {
             *ret_more = true;
             return STATUS_OK;
         }
-        /* An ack earlier in this batch may have ended the lease: then the step is refused. */
-        if (held_load(shard, queue, lease->place, &held) == STATUS_OK &&
-            held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
-            ++*ret_returned;
+        *ret_returned += return_lease(shard, session, CONTAINER_OF(link, struct lease, link), kind);
         if (shard->batch.failed != STATUS_OK)
             return shard->batch.failed;
     }
@@ -122,7 +133,21 @@ enum status session_return_leases(struct shard *shard, struct session *session,
     if (effect == NULL)
         return STATUS_UNAVAILABLE;
     effect->session_id = session->id;
+    session->ending = true;
     return batch_remove(shard, STORE_SESSION, key_of_session(session->id));
+}
+
+/* Leases that this batch gives it are indexed by the next, which takes them back with the others.
+ */
+static enum call_result begin_close(struct shard *shard, struct call *base, uint64_t id)
+{
+    struct effect *effect = batch_effect(shard, EFFECT_SESSION_CLOSE);
+
+    if (effect == NULL)
+        return CALL_DONE;
+    effect->session_id = id;
+    base->progress.begun = true;
+    return CALL_AGAIN;
 }
 
 static enum call_result run_close(struct shard *shard, struct call *base)
@@ -131,15 +156,13 @@ static enum call_result run_close(struct shard *shard, struct call *base)
     struct session *session = session_find(shard, call->session);
     bool more;
 
-    if (session == NULL || (session->ended && !base->progress.begun)) {
-        error_set(&base->error, STATUS_SESSION_NOT_FOUND, NULL);
-        return CALL_DONE;
-    }
-    session->ended = true; /* stays so if the batch is taken back: nobody uses it any more */
     if (!base->progress.begun) {
-        base->progress.begun = true; /* leases that this batch gives it are indexed by the next */
-        return CALL_AGAIN;
+        if (find_open(shard, call) == NULL)
+            return CALL_DONE;
+        return begin_close(shard, base, call->session);
     }
+    if (session == NULL)
+        return CALL_DONE; /* it expired meanwhile: nothing is left to give back */
     if (session_return_leases(shard, session, TASK_NACK_PREEMPTED, STEP_RECORDS_MAX,
                               &base->progress.count, &more) != STATUS_OK)
         return CALL_DONE;

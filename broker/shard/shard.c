@@ -145,6 +145,7 @@ bool shard_step(struct shard *self)
     while ((link = list_take_first(&cancels)) != NULL) {
         struct call *call = CONTAINER_OF(link, struct call, cancel_link);
 
+        call->cancelled = true;
         if (call->verb == &verb_lease)
             wait_drop(self, CONTAINER_OF(call, struct lease_call, call), STATUS_CANCELED);
         cancelled = true;

@@ -114,7 +114,8 @@ struct session {
     int64_t heartbeat_ms;
     int64_t lease_count;
     int64_t acked;
-    bool ended; /* closed or lost: its leases are going back */
+    bool ended;  /* closed or lost: its leases are going back */
+    bool ending; /* the batch under way has its EFFECT_SESSION_END */
     struct stop_notice *stops;
     size_t stop_count;
     size_t stop_capacity;
@@ -138,9 +139,11 @@ enum effect_kind {
     EFFECT_LEASE_BEGIN,
     EFFECT_LEASE_MOVE,
     EFFECT_LEASE_END,
+    EFFECT_LEASE_FORGET, /* if it is still there: its task can't be read, or says otherwise */
     EFFECT_STOP,
     EFFECT_TOMBSTONE,
     EFFECT_SESSION_BEGIN,
+    EFFECT_SESSION_CLOSE, /* its leases go back from the next batch on */
     EFFECT_SESSION_END,
     EFFECT_QUEUE_DELETING,
     EFFECT_QUEUE_GONE,
@@ -381,7 +384,8 @@ struct situation lease_situation(struct shard *shard, struct queue *queue);
 /* CALL_WAIT, or CALL_DONE with the call's error. */
 enum call_result wait_park(struct shard *shard, struct queue *queue, struct lease_call *call);
 void wait_drop(struct shard *shard, struct lease_call *call, enum status status);
-/* Gives tasks to the waiters of every queue that this batch touched. */
+/* Gives tasks to the waiters of one queue, or of every queue. */
+void wait_serve_queue(struct shard *shard, struct queue *queue);
 void wait_serve(struct shard *shard);
 void wait_settle(struct shard *shard);
 void wait_put_back(struct shard *shard);
@@ -404,6 +408,8 @@ enum status index_add_tombstone(struct shard *shard, struct place place, int64_t
 /* When a lease without session really ends: not before the grace that the start gave it. */
 int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms);
 struct lease *lease_new(struct place place, uint32_t fence);
+/* Notes EFFECT_LEASE_FORGET. */
+void index_forget_lease(struct shard *shard, const struct lease *lease);
 struct session *session_new(uint64_t id, const struct session_record *record);
 void session_free(struct session *session);
 void index_free(struct shard *shard);

@@ -69,9 +69,10 @@ static bool session_is_gone(struct shard *shard, const struct lease_call *call)
     return call->session != 0 && (session == NULL || session->ended);
 }
 
-static void serve_queue(struct shard *shard, struct queue *queue)
+void wait_serve_queue(struct shard *shard, struct queue *queue)
 {
-    while (!list_is_empty(&queue->waiters) && shard->batch.failed == STATUS_OK) {
+    while (!list_is_empty(&queue->waiters) && shard->batch.failed == STATUS_OK &&
+           queue->now.tally.ready > 0 && !queue->now.paused && !queue->now.deleting) {
         struct call *base = CONTAINER_OF(queue->waiters.next, struct call, link);
         struct lease_call *call = CONTAINER_OF(base, struct lease_call, call);
 
@@ -90,12 +91,8 @@ static void serve_queue(struct shard *shard, struct queue *queue)
 
 void wait_serve(struct shard *shard)
 {
-    LIST_EACH_SAFE (link, &shard->waiting) {
-        struct queue *queue = CONTAINER_OF(link, struct queue, waiting_link);
-
-        if (queue->now.tally.ready > 0 && !queue->now.paused && !queue->now.deleting)
-            serve_queue(shard, queue);
-    }
+    LIST_EACH_SAFE (link, &shard->waiting)
+        wait_serve_queue(shard, CONTAINER_OF(link, struct queue, waiting_link));
 }
 
 /* The commit stands. */

@@ -42,6 +42,12 @@ def test_ids_stay_the_same_where_rows_do(offline):
     assert before[0] == after[0] and before[1] != after[1] and before[2] == after[2]
 
 
+def test_made_ids_count_rows_and_not_lines(offline):
+    for text, form in (("\n\nx\n", "lines"), ("a\n\nx\n", "csv")):
+        (task,) = dry(offline, "-f", form, stdin=text)
+        assert task["taskId"].startswith("stdin:000001:")
+
+
 def test_the_dataset_is_part_of_made_ids_where_it_is_not_the_file(offline):
     offline.write("x.jsonl", "1\n")
     assert dry(offline, "x.jsonl", "--dataset", "d")[0]["taskId"].startswith("d/x.jsonl:000001:")

@@ -8,10 +8,13 @@
 #include "ackd/client.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "client_internal.h"
 #include "error_export.h"
 #include "options.h"
+
+#define METHOD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/"
 
 enum ackd_status ackd_client_open(const struct ackd_client_options *options,
                                   struct ackd_client **ret_client, struct ackd_error *error)
@@ -60,6 +63,8 @@ enum ackd_status ackd_client_call_json(struct ackd_client *client, const char *m
     struct error failure = ERROR_NONE;
 
     *ret_reply = NULL;
+    if (method[strspn(method, METHOD_CHARACTERS)] != '\0') /* it becomes part of a URL */
+        return ackd_error_set(error, ACKD_UNIMPLEMENTED, "there is no such method");
     if (transport_call_json(client->transport, method,
                             slice_of_string(request != NULL ? request : "{}"), 0, &reply,
                             &failure) == STATUS_OK) {

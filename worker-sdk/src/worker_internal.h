@@ -41,7 +41,7 @@ enum {
     BATCH_ITEMS_MAX = 1000,    /* of one commit, and of one settling call */
     BATCH_BYTES_MAX = 8 << 20, /* of the same, at least one item */
     UNCONFIRMED_BASE = 64,     /* finished tasks kept before leasing stops, see window_open */
-    CALL_TIMEOUT_MS = 30000,   /* of calls that settle tasks */
+    CALL_TIMEOUT_MS = 10000,   /* of calls that settle tasks */
     KEEP_TIMEOUT_MS = 5000,    /* of heartbeats and checkpoints */
     POLL_WAIT_MS = 30000,      /* of a long poll */
     POLL_WAIT_EMPTY_MS = 1000, /* of one that looks whether all is done */

@@ -16,6 +16,8 @@
 #include "backoff.h"
 #include "worker_internal.h"
 
+enum { LEASE_TASKS_MAX = 10000 /* that the broker gives in one reply */ };
+
 /* One call of the leaser. */
 struct turn {
     struct list batch; /* settled along */
@@ -89,6 +91,8 @@ static bool turn_begin(struct ackd_worker *self, struct turn *turn)
     self->leaser_state = go_on ? LEASER_BUSY : LEASER_ENDED;
     if (go_on) {
         turn->want = worker_prefetch(self) - self->stats.waiting;
+        if (turn->want > LEASE_TASKS_MAX)
+            turn->want = LEASE_TASKS_MAX;
         turn->batch_count = settle_take(self, &turn->batch);
     }
     if (!list_is_empty(&self->settling_list))

@@ -36,6 +36,9 @@
     X(sessions)                                                                                    \
     X(backup)                                                                                      \
     X(check)                                                                                       \
+    X(bench_publish)                                                                               \
+    X(bench_cycle)                                                                                 \
+    X(bench_ceiling)                                                                               \
     X(completion)                                                                                  \
     X(help)                                                                                        \
     X(version)                                                                                     \
@@ -55,6 +58,7 @@ const struct command_group command_groups[] = {
     {"queue", "make, look at and change queues"},
     {"dead", "dead letters: tasks that were given up"},
     {"results", "results that came with an ack"},
+    {"bench", "measure a broker and its disk"},
     {NULL, NULL},
 };
 

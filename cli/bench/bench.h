@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench.h -- one run of `ackctl bench SCENARIO`: the broker, a queue of its own on it, and rounds
+ * that are measured.
+ *
+ *   command_*.c   a scenario and its command        feeder.h, worker.h   what clients do
+ *   meter.h       what a stretch of time costs      figures.h               what is told
+ *   target.h      the broker                        load.h, link.h          many connections
+ *   ceiling.h     LMDB without a broker             request.h, wire.h       bytes on the wire
+ *
+ * With --ceiling each round is preceded by the same traffic straight into LMDB on the same disk,
+ * so that what disturbs the machine disturbs both.
+ *
+ * The generator shares the machine with the broker: it speaks from one thread, makes its requests
+ * before the clock starts, and looks at no more of a reply than it needs. Its own CPU time is told.
+ */
+#ifndef ACKD_CLI_BENCH_BENCH_H
+#define ACKD_CLI_BENCH_BENCH_H
+
+#include "cli/bench/ceiling.h"
+#include "cli/bench/figures.h"
+#include "cli/bench/histogram.h"
+#include "cli/bench/load.h"
+#include "cli/bench/target.h"
+#include "cli/cli.h"
+
+struct bench;
+
+struct scenario {
+    const char *name;
+    size_t state_size; /* of bench->state, zeroed at the start */
+    /* Before the first round; NULL: nothing to do. */
+    enum exit_code (*begin)(struct bench *bench);
+    /* One round of bench->time_ns, and what it found. */
+    enum exit_code (*round)(struct bench *bench, struct figures *ret_figures);
+    /* After the last, if all went well: checks that nothing went astray; NULL: nothing to do. */
+    enum exit_code (*check)(struct bench *bench);
+    /* Frees what begin made, however far it came; NULL: nothing to do. */
+    void (*end)(struct bench *bench);
+    /* The same traffic on LMDB; NULL: there is no such. */
+    enum exit_code (*ceiling)(struct bench *bench, struct ceiling_score *ret_score);
+};
+
+struct bench {
+    struct cli *cli;
+    const struct scenario *scenario;
+    void *state; /* the scenario's own */
+    struct target target;
+    struct load load; /* `connections` links */
+    struct ceiling ceiling;
+    char queue[64];
+    bool has_queue;
+
+    size_t payload_bytes;
+    size_t batch; /* tasks a request */
+    size_t connections;
+    size_t depth; /* requests under way on one connection */
+    int64_t time_ns;
+    size_t rounds;
+    bool has_ids; /* tasks are published with task IDs */
+    bool with_ceiling;
+};
+
+/* The whole run; a command's run function is this and its scenario. */
+enum exit_code bench_run(struct cli *cli, const struct scenario *scenario);
+
+/* For scenarios. A queue of this run, besides bench->queue. */
+enum exit_code bench_make_queue(struct bench *self, const char *name);
+enum exit_code bench_count_done(struct bench *self, int64_t *ret_done);
+/* Whether the scenario's command has this option, and its number if so. */
+int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback);
+
+/* Rows of an option table: what all scenarios take, and what several do. */
+#define BENCH_OPTIONS(connections_default, time_default)                                             \
+    {"spawn",     0,    "ACKD",                                                                      \
+     OPTION_FILE, NULL, "start this broker on a fresh directory for the run, instead of --url"},     \
+        {"dir", 0,                                                                                   \
+         "DIR", OPTION_FILE,                                                                         \
+         ".",   "where the data of --spawn and --ceiling lies for the run: on the disk to measure"}, \
+        {"payload", 0, "BYTES", OPTION_NUMBER, "256", "of each task", 16, 1048576},                  \
+        {"connections", 'c', "N", OPTION_NUMBER, connections_default, "how many", 1, 20000},         \
+    {                                                                                                \
+        "time", 't', "TIME", OPTION_DURATION, time_default, "how long a round is measured", 10,      \
+            3600000                                                                                  \
+    }
+#define BENCH_BATCH(fallback)                                                                      \
+    {                                                                                              \
+        "batch", 'b', "N", OPTION_NUMBER, fallback, "tasks a request", 1, 10000                    \
+    }
+#define BENCH_ROUNDS                                                                               \
+    {                                                                                              \
+        "rounds", 'r', "N", OPTION_NUMBER, "3", "measure so often, and tell medians", 1, 1000      \
+    }
+#define BENCH_CEILING                                                                              \
+    {                                                                                              \
+        "ceiling", 0, NULL, OPTION_FLAG, NULL,                                                     \
+            "before each round the same traffic straight into LMDB in --dir, and the share of it " \
+            "that the broker reaches"                                                              \
+    }
+
+#endif

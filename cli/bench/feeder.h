@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * feeder.h -- publishes tasks over all links of the load, as fast as they are taken.
+ *
+ * A request is made once and sent again and again. With task IDs each place of the pipeline has a
+ * request of its own, whose IDs are written over before it goes out; they count up over all
+ * requests, as those of a dataset do.
+ */
+#ifndef ACKD_CLI_BENCH_FEEDER_H
+#define ACKD_CLI_BENCH_FEEDER_H
+
+#include "cli/bench/bench.h"
+#include "cli/bench/request.h"
+
+struct feeder {
+    struct bench *bench;
+    size_t batch;
+    bool has_ids;
+    struct request *requests;
+    size_t request_count;
+    size_t id_at;     /* of the first task's ID in the body */
+    size_t id_stride; /* from one to the next */
+
+    uint64_t next_id;
+    int64_t left;                /* tasks still to send */
+    int64_t until_ns;            /* none is sent any more */
+    int64_t stored;              /* since the start */
+    struct histogram *latencies; /* of requests; NULL: nobody wants them */
+};
+
+/* Zeroed it may be given to feeder_deinit. */
+void feeder_init(struct feeder *self, struct bench *bench, size_t batch, bool has_ids);
+void feeder_deinit(struct feeder *self);
+/* Publishes until `count` tasks (rounded up to whole requests) are stored or the time comes. */
+enum exit_code feeder_run(struct feeder *self, int64_t count, int64_t until_ns);
+/* A batch that suits filling a queue with such payloads. */
+size_t feeder_fill_batch(size_t payload_bytes);
+
+#endif

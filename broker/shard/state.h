@@ -4,8 +4,10 @@
  *
  *   load.c     reads the store at start
  *   shard.c    inbox, clock, timers
- *   batch.c    one batch: begin, run, commit, roll back or apply, post
- *   held.c     one task in hand: load, step through the rules, store, keep indexes and counts
+ *   batch.c    one batch: begin, run, commit, roll back or apply, post; batch_store.c: its
+ *              reads and writes
+ *   held.c     one task in hand: load it, take it through the rules; held_store.c: its rows
+ *   tally.c    counters
  *   blob.c     bytes that may need chunks
  *   index.c    leases, sessions, tombstones: what a commit changes in memory
  *   page.c     rows of a queue, a page at a time
@@ -260,10 +262,14 @@ enum status shard_load(struct shard *self, struct error *error);
 /* ---- batch.c ---- */
 /* Runs `calls` as one batch and answers them. */
 void batch_run(struct shard *shard, struct list *calls);
+
+/* ---- batch_store.c ---- */
 /* Before the first change of a queue's or dataset's `now` in a batch. */
 void batch_touch_queue(struct shard *shard, struct queue *queue);
 void batch_touch_dataset(struct shard *shard, struct queue *queue, struct dataset *dataset);
 void batch_touch_meta(struct shard *shard);
+/* The records of all that was touched, before the commit. */
+void batch_write_counters(struct shard *shard);
 /* Notes an effect; NULL (and the batch failed) if there is no memory. */
 struct effect *batch_effect(struct shard *shard, enum effect_kind kind);
 /* For every status of the store that a verb does not expect: remembers that the batch must be taken
@@ -318,10 +324,22 @@ enum status held_find(struct shard *shard, struct queue *queue, struct slice id,
 /* What a task's row says, with its body copied into the arena if asked for. */
 enum status held_read_row(struct shard *shard, struct place place, struct task_record *ret,
                           struct arena *arena, bool with_body);
+/* ---- held_store.c ---- */
+/* Out of the index of the state it is in; into that of the state it has come to. */
+enum status held_leave_state(struct shard *shard, struct held *held);
+enum status held_enter_state(struct shard *shard, struct held *held);
+enum status held_write_active(struct shard *shard, struct held *held);
+/* DONE: the row goes, the ID stays, and the active row says for a while by which lease. */
+enum status held_finish(struct shard *shard, struct held *held, bool had_checkpoint);
+
+/* ---- tally.c ---- */
 /* Where a count lies in a tally. */
 int64_t *tally_of(struct tally *tally, enum task_state state);
 void tally_move(struct shard *shard, struct queue *queue, uint32_t dataset, enum task_state from,
                 enum task_state to);
+/* What a step from `before` did, in the counts of its queue and dataset. */
+void tally_count_step(struct shard *shard, struct held *held, const struct task *before,
+                      const struct task_effects *effects);
 
 /* ---- blob.c ---- */
 enum status chunks_write(struct shard *shard, struct place place, enum chunk_kind kind,

@@ -77,7 +77,7 @@ enum status shard_start(struct shard *self)
     pthread_cond_init(&self->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 
-    sigfillset(&all); /* signals are for the main thread */
+    sigfillset(&all);        /* signals are for the main thread */
     sigdelset(&all, SIGBUS); /* raised by the thread itself, where a disk can't be read */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&self->thread, NULL, thread_main, self);

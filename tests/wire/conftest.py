@@ -9,6 +9,7 @@ from raw_http import RawClient
 def broker(tmp_path_factory):
     with Broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
+        assert running.stop() == 0, running.process.log_end()
 
 
 @pytest.fixture

@@ -255,7 +255,6 @@ static enum status take_fresh(struct taker *self, int priority)
     if (status != STATUS_OK)
         return status;
     copied = copy_rows(self, rows, count, fresh);
-    self->full |= copied < count;
     for (size_t i = 0; i < copied && wants_more(self); i++) {
         status = lease_fresh_row(self, &fresh[i], active_count > 0);
         if (status != STATUS_OK)
@@ -263,6 +262,7 @@ static enum status take_fresh(struct taker *self, int priority)
         batch_touch_queue(self->shard, self->queue);
         now->cursor[priority] = fresh[i].place.seq + 1;
     }
+    self->full |= copied < count; /* what was copied did fit */
     return STATUS_OK;
 }
 

@@ -132,6 +132,18 @@ def test_tasks_come_by_priority_and_then_in_order(calls, queue):
     assert [each["taskId"] for each in lease(calls, queue, 4)] == ["b", "d", "a", "c"]
 
 
+@pytest.mark.parametrize("max_bytes, count", [(250_000, 2), (1, 1), (0, 5)])
+def test_a_lease_stops_before_its_reply_grows_too_large(broker, calls, max_bytes, count):
+    queue = f"bytes-{max_bytes}"
+    broker.call("QueueService/Create", name=queue)
+    calls.publish(queue=queue, tasks=[{"payload": base64_of(b"x" * 100_000)}] * 5)
+    for _ in range(2):
+        held = lease(calls, queue, 5, maxBytes=max_bytes)
+        assert len(held) == count
+        calls.nack(items=[{"leaseToken": each, "reason": "NACK_REASON_RELEASED"}
+                          for each in tokens(held)])
+
+
 def test_a_delayed_task_comes_when_its_time_has_come(calls, queue):
     calls.publish(queue=queue, tasks=[{"taskId": "a", "delayMs": 300}])
     reply = calls.lease(queue=queue, maxTasks=1)

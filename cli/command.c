@@ -63,16 +63,16 @@ const struct command_group command_groups[] = {
 };
 
 const struct option_spec global_options[] = {
-    {"url", 0, "URL", OPTION_TEXT, "http://127.0.0.1:7333", "where the broker listens",
+    {"url", 0, OPTION_TEXT, "URL", "http://127.0.0.1:7333", "where the broker listens",
      .environment = "ACKD_URL"},
-    {"output", 'o', "table|json", OPTION_CHOICE, "table",
+    {"output", 'o', OPTION_CHOICE, "table|json", "table",
      "table: aligned, for people; json: the reply as JSON, one object a line in lists"},
-    {"timeout", 0, "TIME", OPTION_DURATION, "30s", "how long to wait for one reply", .min = 1,
+    {"timeout", 0, OPTION_DURATION, "TIME", "30s", "how long to wait for one reply", .min = 1,
      .max = 86400000},
-    {"quiet", 'q', NULL, OPTION_FLAG, NULL, "print errors and what was asked for, nothing else"},
-    {"verbose", 'v', NULL, OPTION_FLAG, NULL, "print each request and how long it took"},
-    {"version", 0, NULL, OPTION_FLAG, NULL, "print ackctl's version"},
-    {"help", 'h', NULL, OPTION_FLAG, NULL, "print this help"},
+    {"quiet", 'q', OPTION_FLAG, NULL, NULL, "print errors and what was asked for, nothing else"},
+    {"verbose", 'v', OPTION_FLAG, NULL, NULL, "print each request and how long it took"},
+    {"version", 0, OPTION_FLAG, NULL, NULL, "print ackctl's version"},
+    {"help", 'h', OPTION_FLAG, NULL, NULL, "print this help"},
     {NULL},
 };
 

@@ -32,10 +32,10 @@ enum option_type {
 };
 
 struct option_spec {
-    const char *name;     /* without the dashes; NULL ends a table */
-    char letter;          /* 'q' for -q; 0: none */
-    const char *argument; /* what stands for the value in texts; NULL for flags */
+    const char *name; /* without the dashes; NULL ends a table */
+    char letter;      /* 'q' for -q; 0: none */
     enum option_type type;
+    const char *argument; /* what stands for the value in texts; NULL for flags */
     const char *fallback; /* the default as a user would write it; NULL: none */
     const char *text;
     int64_t min;

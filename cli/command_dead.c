@@ -337,11 +337,12 @@ static enum exit_code run_delete(struct cli *cli)
         "QUEUE", ARGUMENT_ONE, ARGUMENT_QUEUE, "the queue's name"                                  \
     }
 #define FILTERS                                                                                    \
-    {"error", 0, "TEXT", OPTION_TEXT, NULL, "only those whose error contains TEXT"},               \
-        {"reason",      0,    "failures|losses|expired|cancelled",                                 \
-         OPTION_CHOICE, NULL, "only those that died of this"},                                     \
+    {"error", 0, OPTION_TEXT, "TEXT", NULL, "only those whose error contains TEXT"},               \
+        {"reason",      0,                                                                         \
+         OPTION_CHOICE, "failures|losses|expired|cancelled",                                       \
+         NULL,          "only those that died of this"},                                           \
     {                                                                                              \
-        "dataset", 0, "NAME", OPTION_TEXT, NULL, "only this dataset's"                             \
+        "dataset", 0, OPTION_TEXT, "NAME", NULL, "only this dataset's"                             \
     }
 
 static const struct argument_spec queue_and_ids[] = {
@@ -357,7 +358,7 @@ const struct command command_dead_list = {
     .arguments = (const struct argument_spec[]){ARGUMENT_THE_QUEUE, {NULL}},
     .options =
         (const struct option_spec[]){
-            {"each", 0, NULL, OPTION_FLAG, NULL, "one by one, not grouped"}, FILTERS, {NULL}},
+            {"each", 0, OPTION_FLAG, NULL, NULL, "one by one, not grouped"}, FILTERS, {NULL}},
     .run = run_list,
 };
 
@@ -366,7 +367,7 @@ const struct command command_dead_redrive = {
     .summary = "make dead letters ready again",
     .description = "Their failures and losses begin at 0.",
     .arguments = queue_and_ids,
-    .options = (const struct option_spec[]){{"all", 0, NULL, OPTION_FLAG, NULL, "all of the queue"},
+    .options = (const struct option_spec[]){{"all", 0, OPTION_FLAG, NULL, NULL, "all of the queue"},
                                             FILTERS,
                                             {NULL}},
     .examples = (const struct example[]){{"ackctl dead redrive pages --error 'out of memory'",
@@ -380,9 +381,9 @@ const struct command command_dead_delete = {
     .summary = "delete dead letters for good",
     .description = "Their IDs may be published again. Without task IDs it asks first.",
     .arguments = queue_and_ids,
-    .options = (const struct option_spec[]){{"all", 0, NULL, OPTION_FLAG, NULL, "all of the queue"},
+    .options = (const struct option_spec[]){{"all", 0, OPTION_FLAG, NULL, NULL, "all of the queue"},
                                             FILTERS,
-                                            {"yes", 'y', NULL, OPTION_FLAG, NULL, "don't ask"},
+                                            {"yes", 'y', OPTION_FLAG, NULL, NULL, "don't ask"},
                                             {NULL}},
     .run = run_delete,
 };

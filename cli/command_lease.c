@@ -84,9 +84,9 @@ const struct command command_lease = {
                                        {NULL}},
     .options =
         (const struct option_spec[]){
-            {"max", 'n', "N", OPTION_NUMBER, "1", "at most so many tasks", 1, 10000},
-            {"wait", 0, "TIME", OPTION_DURATION, "0", "wait so long for a first task", 0, 60000},
-            {"lease", 0, "TIME", OPTION_DURATION, NULL,
+            {"max", 'n', OPTION_NUMBER, "N", "1", "at most so many tasks", 1, 10000},
+            {"wait", 0, OPTION_DURATION, "TIME", "0", "wait so long for a first task", 0, 60000},
+            {"lease", 0, OPTION_DURATION, "TIME", NULL,
              "how long the lease holds (without it: the queue's)", 1000, 43200000},
             {NULL}},
     .examples =

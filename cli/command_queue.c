@@ -18,7 +18,7 @@
     }
 #define OPTION_YES                                                                                 \
     {                                                                                              \
-        "yes", 'y', NULL, OPTION_FLAG, NULL, "don't ask"                                           \
+        "yes", 'y', OPTION_FLAG, NULL, NULL, "don't ask"                                           \
     }
 
 static const struct argument_spec one_queue[] = {ARGUMENT_THE_QUEUE, {NULL}};
@@ -279,7 +279,7 @@ const struct command command_queue_list = {
     .summary = "list all queues with their counts",
     .options =
         (const struct option_spec[]){
-            {"names", 0, NULL, OPTION_FLAG, NULL, "only the names, one a line"}, {NULL}},
+            {"names", 0, OPTION_FLAG, NULL, NULL, "only the names, one a line"}, {NULL}},
     .run = run_list,
 };
 
@@ -327,7 +327,7 @@ const struct command command_queue_purge = {
     .summary = "remove every task that is not leased",
     .description = "Their IDs may be published again. Results and dead letters stay.",
     .arguments = one_queue,
-    .options = (const struct option_spec[]){{"dataset", 0, "NAME", OPTION_TEXT, NULL,
+    .options = (const struct option_spec[]){{"dataset", 0, OPTION_TEXT, "NAME", NULL,
                                              "only this dataset's tasks"},
                                             OPTION_YES,
                                             {NULL}},

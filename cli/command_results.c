@@ -161,7 +161,7 @@ static enum exit_code run_export(struct cli *cli)
     }
 #define OPTION_OUT                                                                                 \
     {                                                                                              \
-        "out", 0, "FILE", OPTION_FILE, NULL,                                                       \
+        "out", 0, OPTION_FILE, "FILE", NULL,                                                       \
             "write to FILE, which is there only once it is whole; without it: to stdout"           \
     }
 
@@ -185,9 +185,9 @@ const struct command command_results_export = {
     .arguments = (const struct argument_spec[]){ARGUMENT_THE_QUEUE, {NULL}},
     .options =
         (const struct option_spec[]){
-            {"dataset", 0, "NAME", OPTION_TEXT, NULL, "only this dataset's"},
-            {"format", 'f', "jsonl|csv", OPTION_CHOICE, "jsonl", "how rows are written"},
-            {"as", 0, "text|json|base64", OPTION_CHOICE, "text", "how a result is written"},
+            {"dataset", 0, OPTION_TEXT, "NAME", NULL, "only this dataset's"},
+            {"format", 'f', OPTION_CHOICE, "jsonl|csv", "jsonl", "how rows are written"},
+            {"as", 0, OPTION_CHOICE, "text|json|base64", "text", "how a result is written"},
             OPTION_OUT,
             {NULL}},
     .examples =

@@ -12,7 +12,8 @@
 #include "cli/output.h"
 #include "cli/units.h"
 
-#define PAYLOAD_SHOWN 60 /* characters of a payload in a table */
+#define PAYLOAD_SHOWN 60        /* characters of a payload in a table */
+#define PAYLOAD_SHOWN_ALONE 240 /* of one task's */
 
 static const char *const state_names[] = {"?", "ready", "delayed", "leased", "done", "dead"};
 
@@ -90,7 +91,7 @@ static void show(struct cli *cli, const Ackd__V1__Task *task)
     fact(&table, "result", task->has_result ? "yes" : "");
     fact(&table, "payload size", units_bytes(&text, task->payload_bytes));
     table_cell(&table, "payload");
-    table_text(&table, slice_of(task->payload.data, task->payload.len), PAYLOAD_SHOWN * 4);
+    table_text(&table, slice_of(task->payload.data, task->payload.len), PAYLOAD_SHOWN_ALONE);
     table_print(&table);
 }
 
@@ -212,7 +213,7 @@ const struct command command_get = {
             ARGUMENT_THE_QUEUE, {"TASK_ID", ARGUMENT_ONE, ARGUMENT_PLAIN, "the task's ID"}, {NULL}},
     .options =
         (const struct option_spec[]){
-            {"payload", 0, NULL, OPTION_FLAG, NULL, "only the payload, as it is"}, {NULL}},
+            {"payload", 0, OPTION_FLAG, NULL, NULL, "only the payload, as it is"}, {NULL}},
     .run = run_get,
 };
 
@@ -223,10 +224,10 @@ const struct command command_list = {
     .arguments = (const struct argument_spec[]){ARGUMENT_THE_QUEUE, {NULL}},
     .options =
         (const struct option_spec[]){
-            {"state", 0, "ready|delayed|leased|dead", OPTION_CHOICE, NULL, "only these"},
-            {"dataset", 0, "NAME", OPTION_TEXT, NULL, "only this dataset's"},
-            {"limit", 0, "N", OPTION_NUMBER, "100", "at most so many", 1, INT64_MAX},
-            {"with-payload", 0, NULL, OPTION_FLAG, NULL, "the payloads too"},
+            {"state", 0, OPTION_CHOICE, "ready|delayed|leased|dead", NULL, "only these"},
+            {"dataset", 0, OPTION_TEXT, "NAME", NULL, "only this dataset's"},
+            {"limit", 0, OPTION_NUMBER, "N", "100", "at most so many", 1, INT64_MAX},
+            {"with-payload", 0, OPTION_FLAG, NULL, NULL, "the payloads too"},
             {NULL}},
     .run = run_list,
 };

@@ -316,9 +316,9 @@ const struct command command_watch = {
                                        {NULL}},
     .options =
         (const struct option_spec[]){
-            {"dataset", 0, "NAME", OPTION_TEXT, NULL, "only this dataset's tasks"},
-            {"until-done", 0, NULL, OPTION_FLAG, NULL, "end when all tasks are done or dead"},
-            {"interval", 0, "TIME", OPTION_DURATION, "1s", "how often to look", 100, 3600000},
+            {"dataset", 0, OPTION_TEXT, "NAME", NULL, "only this dataset's tasks"},
+            {"until-done", 0, OPTION_FLAG, NULL, NULL, "end when all tasks are done or dead"},
+            {"interval", 0, OPTION_DURATION, "TIME", "1s", "how often to look", 100, 3600000},
             {NULL}},
     .run = run,
 };

@@ -34,16 +34,16 @@
 
 /* Without defaults in the table's sense: what is not given is not sent. */
 #define NUMBER_OPTION(field, FIELD, name, argument, type, fallback, min, max, text)                \
-    {name, 0, argument, type, NULL, text " (a new queue: " fallback ")", min, max},
+    {name, 0, type, argument, NULL, text " (a new queue: " fallback ")", min, max},
 #define LATE_RESULTS_OPTION                                                                        \
     {                                                                                              \
-        "late-results", 0, "salvage|refuse", OPTION_CHOICE, NULL,                                  \
+        "late-results", 0, OPTION_CHOICE, "salvage|refuse", NULL,                                  \
             "whether finished work whose lease is lost still counts (a new queue: salvage)"        \
     }
 
 const struct option_spec queue_config_create_options[] = {
     CONFIG_NUMBERS(NUMBER_OPTION) LATE_RESULTS_OPTION,
-    {"dedup", 0, "on|off", OPTION_CHOICE, NULL,
+    {"dedup", 0, OPTION_CHOICE, "on|off", NULL,
      "whether publishing a task ID twice makes one task; can't be changed later (a new queue: on)"},
     {NULL}};
 

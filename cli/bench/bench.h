@@ -71,29 +71,32 @@ enum exit_code bench_count_done(struct bench *self, int64_t *ret_done);
 int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback);
 
 /* Rows of an option table: what all scenarios take, and what several do. */
-#define BENCH_OPTIONS(connections_default, time_default)                                             \
-    {"spawn",     0,    "ACKD",                                                                      \
-     OPTION_FILE, NULL, "start this broker on a fresh directory for the run, instead of --url"},     \
-        {"dir", 0,                                                                                   \
-         "DIR", OPTION_FILE,                                                                         \
-         ".",   "where the data of --spawn and --ceiling lies for the run: on the disk to measure"}, \
-        {"payload", 0, "BYTES", OPTION_NUMBER, "256", "of each task", 16, 1048576},                  \
-        {"connections", 'c', "N", OPTION_NUMBER, connections_default, "how many", 1, 20000},         \
-    {                                                                                                \
-        "time", 't', "TIME", OPTION_DURATION, time_default, "how long a round is measured", 10,      \
-            3600000                                                                                  \
+#define BENCH_OPTIONS(connections_default, time_default)                                           \
+    {"spawn", 0,    OPTION_FILE,                                                                   \
+     "ACKD",  NULL, "start this broker on a fresh directory for the run, instead of --url"},       \
+        {"dir",                                                                                    \
+         0,                                                                                        \
+         OPTION_FILE,                                                                              \
+         "DIR",                                                                                    \
+         ".",                                                                                      \
+         "where the data of --spawn and --ceiling lies for the run: on the disk to measure"},      \
+        {"payload", 0, OPTION_NUMBER, "BYTES", "256", "of each task", 16, 1048576},                \
+        {"connections", 'c', OPTION_NUMBER, "N", connections_default, "how many", 1, 20000},       \
+    {                                                                                              \
+        "time", 't', OPTION_DURATION, "TIME", time_default, "how long a round is measured", 10,    \
+            3600000                                                                                \
     }
 #define BENCH_BATCH(fallback)                                                                      \
     {                                                                                              \
-        "batch", 'b', "N", OPTION_NUMBER, fallback, "tasks a request", 1, 10000                    \
+        "batch", 'b', OPTION_NUMBER, "N", fallback, "tasks a request", 1, 10000                    \
     }
 #define BENCH_ROUNDS                                                                               \
     {                                                                                              \
-        "rounds", 'r', "N", OPTION_NUMBER, "3", "measure so often, and tell medians", 1, 1000      \
+        "rounds", 'r', OPTION_NUMBER, "N", "3", "measure so often, and tell medians", 1, 1000      \
     }
 #define BENCH_CEILING                                                                              \
     {                                                                                              \
-        "ceiling", 0, NULL, OPTION_FLAG, NULL,                                                     \
+        "ceiling", 0, OPTION_FLAG, NULL, NULL,                                                     \
             "before each round the same traffic straight into LMDB in --dir, and the share of it " \
             "that the broker reaches"                                                              \
     }

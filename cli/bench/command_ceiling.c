@@ -98,13 +98,13 @@ const struct command command_bench_ceiling = {
         "turns.",
     .options =
         (const struct option_spec[]){
-            {"dir", 0, "DIR", OPTION_FILE, ".",
+            {"dir", 0, OPTION_FILE, "DIR", ".",
              "where the data lies for the run: the disk to measure"},
-            {"payload", 0, "BYTES", OPTION_NUMBER, "256", "of each task", 16, 1048576},
-            {"batch", 'b', "N", OPTION_NUMBER, "0", "tasks a commit; 0: several sizes in turn", 0,
+            {"payload", 0, OPTION_NUMBER, "BYTES", "256", "of each task", 16, 1048576},
+            {"batch", 'b', OPTION_NUMBER, "N", "0", "tasks a commit; 0: several sizes in turn", 0,
              100000},
-            {"ids", 0, NULL, OPTION_FLAG, NULL, "with the records that task IDs need"},
-            {"time", 't', "TIME", OPTION_DURATION, "3s", "how long each is measured", 10, 3600000},
+            {"ids", 0, OPTION_FLAG, NULL, NULL, "with the records that task IDs need"},
+            {"time", 't', OPTION_DURATION, "TIME", "3s", "how long each is measured", 10, 3600000},
             {NULL}},
     .run = run,
 };

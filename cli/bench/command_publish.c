@@ -80,8 +80,8 @@ const struct command command_bench_publish = {
         (const struct option_spec[]){
             BENCH_OPTIONS("4", "3s"),
             BENCH_BATCH("1000"),
-            {"pipeline", 0, "N", OPTION_NUMBER, "1", "requests under way on a connection", 1, 64},
-            {"ids", 0, NULL, OPTION_FLAG, NULL,
+            {"pipeline", 0, OPTION_NUMBER, "N", "1", "requests under way on a connection", 1, 64},
+            {"ids", 0, OPTION_FLAG, NULL, NULL,
              "with task IDs like those of a dataset, so that the broker looks for duplicates"},
             BENCH_ROUNDS,
             BENCH_CEILING,

@@ -76,9 +76,11 @@ static enum status settle_ack(struct shard *shard, struct queue *only, struct ac
     return status;
 }
 
+/* From the last to the first: a worker acks in the order of its leases, and a B-tree page gives up
+ * its rows without moving the others when the last goes first. */
 void settle_acks(struct shard *shard, struct queue *only, struct ack_item **items, size_t count)
 {
-    for (size_t i = 0; i < count && shard->batch.failed == STATUS_OK; i++) {
+    for (size_t i = count; i-- > 0 && shard->batch.failed == STATUS_OK;) {
         if (items[i]->refused)
             continue;
         items[i]->salvaged = false;

@@ -56,8 +56,10 @@ static void raise_descriptor_limit(void)
 
 static enum status start(struct broker *broker, const struct config *config, struct error *error)
 {
-    enum status status = broker_open(broker, config, ACKD_VERSION, error);
+    enum status status;
 
+    port_file_remove(config->port_file); /* an older broker's */
+    status = broker_open(broker, config, ACKD_VERSION, error);
     if (status != STATUS_OK || *config->port_file == '\0')
         return status;
     status = port_file_write(config->port_file, broker->net, config->listen.count, error);
@@ -108,6 +110,7 @@ static int run(const struct config *config)
     LOG_INFO("stopping", LOG_INT("connections", net_connection_count(broker.net)));
     drain(&broker, signals_fd);
     broker_close(&broker);
+    port_file_remove(config->port_file);
     LOG_INFO("stopped", LOG_INT("pid", getpid()));
     return EXIT_STOPPED;
 }

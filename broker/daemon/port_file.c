@@ -32,3 +32,8 @@ enum status port_file_write(const char *path, const struct net *net, int count, 
     return error_set(error, STATUS_UNAVAILABLE, "can't write the port file %s: %s", path,
                      strerror(errno));
 }
+
+void port_file_remove(const char *path)
+{
+    (void)unlink(path);
+}

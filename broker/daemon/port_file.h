@@ -10,5 +10,7 @@
 /* Writes the addresses, a line each: whoever sees the file sees it whole. */
 enum status port_file_write(const char *path, const struct net *net, int count,
                             struct error *error) MUST_USE;
+/* So that nobody takes an old one for a new one. Nothing if there is none. */
+void port_file_remove(const char *path);
 
 #endif

@@ -117,7 +117,8 @@ static void on_end(struct connection *self)
     self->peer_closed = true;
     uv_read_stop((uv_stream_t *)&self->tcp);
     self->reading = false;
-    if (self->state == CONNECTION_LINGERING || self->reader.request != NULL)
+    if (self->state == CONNECTION_LINGERING ||
+        (self->state == CONNECTION_READING && self->reader.request != NULL))
         connection_close(self);
     else if (self->state == CONNECTION_CALLING)
         rpc_cancel(&self->exchange->request);
@@ -269,6 +270,7 @@ static void start_lingering(struct connection *self)
 static void flush(struct connection *self)
 {
     size_t unsent;
+    uint64_t taken;
 
     if (self->state == CONNECTION_CLOSED)
         return;
@@ -277,8 +279,10 @@ static void flush(struct connection *self)
         return;
     }
     unsent = http_writer_pending_bytes(&self->writer);
-    if (unsent < self->unsent_bytes || self->unsent_bytes == 0)
+    taken = self->writer.put_bytes - unsent;
+    if (taken != self->taken_bytes || self->unsent_bytes == 0)
         self->taken_ms = loop_now_ms(self->loop);
+    self->taken_bytes = taken;
     self->unsent_bytes = unsent;
     if (self->state == CONNECTION_ENDING && unsent == 0)
         start_lingering(self);
@@ -395,7 +399,7 @@ void connection_expired(struct heap_node *node)
     if (self->state == CONNECTION_CLOSED)
         return;
     if (deadline_of(self) > loop_now_ms(self->loop))
-        settle(self);
+        resume(self);
     else if (self->state == CONNECTION_CALLING)
         time_out_call(self);
     else if (self->unsent_bytes == 0 && self->reader.request != NULL)

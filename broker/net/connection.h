@@ -32,12 +32,13 @@ struct connection {
     struct buffer waiting;     /* input that came while it could not be dealt with */
     struct exchange *exchange; /* CONNECTION_CALLING only */
     enum connection_state state;
-    int64_t since_ms;    /* in this state */
-    size_t unsent_bytes; /* when last looked at */
-    int64_t taken_ms;    /* when the client last took some of them */
-    bool advancing;      /* `advance` is on the stack */
-    bool reading;        /* libuv reads */
-    bool peer_closed;    /* the client sends no more */
+    int64_t since_ms;     /* in this state */
+    size_t unsent_bytes;  /* of replies, when last looked at */
+    uint64_t taken_bytes; /* by the client, in all */
+    int64_t taken_ms;     /* when the client last took some of them */
+    bool advancing;       /* `advance` is on the stack */
+    bool reading;         /* libuv reads */
+    bool peer_closed;     /* the client sends no more */
 };
 
 /* Takes the socket over, which is closed if that fails. */

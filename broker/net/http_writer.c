@@ -183,6 +183,7 @@ static void flush_with(struct http_writer *self, struct buffer *body)
     size_t size = self->gathered.size + body->size;
     int taken = self->gathered.failed ? UV_ENOMEM : self->error;
 
+    self->put_bytes += size;
     if (taken == 0 && self->writes == 0)
         taken = uv_try_write(self->stream, parts, body->size == 0 ? 1 : 2);
     if (taken == UV_EAGAIN)

@@ -16,6 +16,7 @@ struct http_writer {
     uv_stream_t *stream;
     struct buffer gathered;
     size_t writes;               /* given to libuv and not done */
+    uint64_t put_bytes;          /* ever; with what is pending, how much was taken */
     int error;                   /* the first that a write met; nothing is written after it */
     _Atomic int64_t *sent_bytes; /* counter */
     /* A write was done, or failed (status < 0). */

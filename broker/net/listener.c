@@ -229,13 +229,14 @@ static struct loop *idlest_loop(struct listener *self)
 
 static void give_out(struct listener *self, int socket)
 {
+    bool room = counter_get(&self->counters->connections) < self->connections_max;
+
     counter_add(&self->counters->connections_accepted, 1);
-    if (counter_get(&self->counters->connections) >= self->connections_max ||
-        !loop_adopt(idlest_loop(self), socket)) {
-        refuse_connection(self, socket);
-        return;
-    }
     counter_add(&self->counters->connections, 1);
+    if (room && loop_adopt(idlest_loop(self), socket))
+        return;
+    counter_add(&self->counters->connections, -1);
+    refuse_connection(self, socket);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)

@@ -145,7 +145,7 @@ static void enter_draining(struct loop *self)
         listener_close(self->listener);
     LIST_EACH_SAFE (link, &self->connections)
         connection_drain(connection_of(link));
-    if (atomic_load(&self->connection_count) == 0)
+    if (counter_get(&self->options->counters->connections) == 0)
         eventfd_write(self->drained_fd, 1);
 }
 
@@ -208,7 +208,9 @@ const char *loop_date(struct loop *self)
 
 void loop_forget(struct loop *self)
 {
-    counter_add(&self->options->counters->connections, -1);
-    if (atomic_fetch_sub(&self->connection_count, 1) == 1 && self->phase >= LOOP_DRAINING)
+    int64_t before = atomic_fetch_sub(&self->options->counters->connections, 1);
+
+    atomic_fetch_sub(&self->connection_count, 1);
+    if (before == 1 && self->phase >= LOOP_DRAINING)
         eventfd_write(self->drained_fd, 1);
 }

@@ -33,7 +33,7 @@ struct loop {
     /* Fixed after the start. */
     const struct net_options *options;
     struct listener *listener; /* NULL: another loop accepts */
-    int drained_fd;            /* written to when the last connection has gone while draining */
+    int drained_fd; /* written to when the last connection of all has gone while draining */
     pthread_t thread;
     bool started;
 

@@ -102,6 +102,7 @@ def test_the_port_file_names_every_address(tmp_path):
             assert raw.call("/readyz", verb="GET").status == 200
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
+        assert not port_file.exists()
     finally:
         process.kill()
 
@@ -156,8 +157,9 @@ def test_a_signal_answers_the_waiting_and_exits_0(broker_with, number):
     assert events(broker.process.log)[-1]["event"] == "stopped"
 
 
-def test_a_stopping_broker_is_not_ready_but_finishes_what_it_has_begun(broker_with):
-    broker = broker_with()
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_a_stopping_broker_is_not_ready_but_finishes_what_it_has_begun(broker_with, threads):
+    broker = broker_with("--io-threads", threads)
     broker.call("QueueService/Create", name="q")
     with RawClient(broker.port) as begun, RawClient(broker.port) as asking:
         whole = request("/ackd.v1.TaskService/Publish", b'{"queue":"q","tasks":[{"taskId":"a"}]}')

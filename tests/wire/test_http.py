@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 as ackd reads and writes it: what works, however it arrives."""
+import time
+
 import pytest
 from processes import wait_until
 from raw_http import RawClient, request
@@ -211,6 +213,19 @@ def test_a_client_that_takes_no_replies_is_left_and_costs_little(broker_with):
                      if line.startswith("process_resident_memory_bytes")]
         assert float(sizes[0].split()[1]) < 64 << 20
         wait_until(lambda: connections(running) == 1, "the client is left")
+
+
+def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
+    running = broker_with("--write-timeout", "300ms")
+    running.call("QueueService/Create", name="q")
+    running.call("TaskService/Publish", queue="q", tasks=[{"payload": "A" * 1_000_000}] * 20)
+    with RawClient(running.port) as raw:
+        raw.send(request("/ackd.v1.TaskService/Lease", b'{"queue":"q","maxTasks":20}'))
+        begun, taken = time.monotonic(), 0
+        while taken < 15_000_000:
+            taken += len(raw.socket.recv(1 << 17))
+            time.sleep(0.01)  # this is the slowness
+        assert time.monotonic() - begun > 0.6
 
 
 def connections(running) -> int:

@@ -43,6 +43,7 @@ struct verb {
 /* How far a call of several steps is. A batch that is taken back takes this back too. */
 struct progress {
     bool begun;
+    uint32_t queue; /* number of the one it began with */
     int64_t count;
     size_t index;
     uint64_t seq;

@@ -99,6 +99,7 @@ static enum call_result change_ids(struct shard *shard, struct dead_change_call 
     struct progress *progress = &call->call.progress;
     size_t end = progress->index + STEP_RECORDS_MAX;
 
+    progress->begun = true;
     for (; progress->index < call->id_count && progress->index < end; progress->index++) {
         struct place place;
         struct held held;
@@ -145,7 +146,7 @@ static enum call_result change_all(struct shard *shard, struct dead_change_call 
 static enum call_result run_change(struct shard *shard, struct call *base, change_function *change)
 {
     struct dead_change_call *call = CONTAINER_OF(base, struct dead_change_call, call);
-    struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
+    struct queue *queue = shard_find_queue_again(shard, call->queue, base);
 
     if (queue == NULL)
         return CALL_DONE;

@@ -48,6 +48,11 @@ static enum status wake_one(struct shard *shard, int64_t due_ms, struct place pl
                              ? STATUS_TASK_NOT_FOUND
                              : held_load(shard, queue, place, &held);
 
+    if (status == STATUS_CORRUPT) {
+        held = (struct held){.queue = queue, .place = place, .has_active = true};
+        held.task = (struct task){.state = TASK_DELAYED, .at_ms = due_ms};
+        return held_quarantine(shard, &held);
+    }
     if (status == STATUS_OK)
         status = held_step(shard, &held, &command, NULL, &effects);
     if (status != STATUS_OK && shard->batch.failed == STATUS_OK)
@@ -111,15 +116,31 @@ static void lose_leases(struct shard *shard)
         struct task_command command = {.kind = TASK_LOSE};
         struct task_effects effects;
         struct held held;
+        enum status status;
 
         ASSERT(queue != NULL);
-        if (held_load(shard, queue, lease->place, &held) == STATUS_OK) {
+        status = held_load(shard, queue, lease->place, &held);
+        if (status == STATUS_OK) {
             command.session = held.task.session; /* not 0 only if that session is gone */
-            if (held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
-                continue;
+            status = held_step(shard, &held, &command, NULL, &effects);
         }
-        index_forget_lease(shard, lease); /* nothing to expire here */
+        if (status != STATUS_OK)
+            expire_odd_lease(shard, queue, lease, status);
     }
+}
+
+void expire_odd_lease(struct shard *shard, struct queue *queue, const struct lease *lease,
+                      enum status why)
+{
+    struct held held;
+
+    if (why == STATUS_CORRUPT) {
+        held = (struct held){.queue = queue, .place = lease->place, .has_active = true};
+        held.task.state = TASK_LEASED;
+        if (held_quarantine(shard, &held) != STATUS_OK)
+            return;
+    }
+    index_forget_lease(shard, lease);
 }
 
 static void lose_sessions(struct shard *shard)

@@ -82,6 +82,7 @@ enum status held_step(struct shard *shard, struct held *held, const struct task_
 {
     struct task before = held->task;
     struct task after = held->task;
+    struct held_end end;
     enum status status = task_step(&after, command, &held->queue->now.config, shard->batch.now_ms,
                                    shard_random(shard), ret_effects);
 
@@ -89,6 +90,11 @@ enum status held_step(struct shard *shard, struct held *held, const struct task_
         return status;
     if (ret_effects->repeated)
         return STATUS_OK;
+    if (after.state == TASK_DONE) {
+        status = held_read_end(shard, held, &end);
+        if (status != STATUS_OK)
+            return status;
+    }
     batch_touch_queue(shard, held->queue);
     if (error != NULL) {
         ASSERT(error->size <= sizeof held->error);
@@ -103,7 +109,7 @@ enum status held_step(struct shard *shard, struct held *held, const struct task_
     if (status == STATUS_OK && before.state != after.state)
         status = held_enter_state(shard, held);
     if (status == STATUS_OK)
-        status = after.state == TASK_DONE ? held_finish(shard, held, before.has_checkpoint)
+        status = after.state == TASK_DONE ? held_finish(shard, held, &end, before.has_checkpoint)
                                           : held_write_active(shard, held);
     if (status != STATUS_OK)
         return status;
@@ -207,5 +213,7 @@ enum status held_read_row(struct shard *shard, struct place place, struct task_r
     if (status != STATUS_OK || arena == NULL)
         return status;
     ret->id = arena_copy(arena, ret->id);
+    if (ret->id.data == NULL && ret->id.size > 0)
+        return STATUS_TOO_LARGE;
     return with_body ? body_copy(shard, place, ret, arena, &ret->body) : STATUS_OK;
 }

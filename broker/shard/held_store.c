@@ -7,6 +7,14 @@
 #include "base/log.h"
 #include "shard/state.h"
 
+/* What is gone already need not be removed: nothing is half done for an index that lacks a row. */
+static enum status remove_if_there(struct shard *shard, enum store_table table, struct key key)
+{
+    enum status status = batch_remove(shard, table, key);
+
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* Out of the index of the state it is in. */
 enum status held_leave_state(struct shard *shard, struct held *held)
 {
@@ -20,11 +28,11 @@ enum status held_leave_state(struct shard *shard, struct held *held)
             return STATUS_OK;
         }
         now->returned[priority]--;
-        return batch_remove(shard, STORE_RETURNED, key_of_place(held->place));
+        return remove_if_there(shard, STORE_RETURNED, key_of_place(held->place));
     case TASK_DELAYED:
-        return batch_remove(shard, STORE_DUE, key_of_due(held->task.at_ms, held->place));
+        return remove_if_there(shard, STORE_DUE, key_of_due(held->task.at_ms, held->place));
     case TASK_DEAD:
-        return batch_remove(shard, STORE_DEAD, key_of_place(held->place));
+        return remove_if_there(shard, STORE_DEAD, key_of_place(held->place));
     default:
         return STATUS_OK;
     }
@@ -93,54 +101,56 @@ static enum status remember_id(struct shard *shard, struct held *held, struct sl
     enum status status;
 
     if (held->queue->now.config.dedup_retention_ms == 0)
-        return batch_remove(shard, STORE_ID, key);
+        return remove_if_there(shard, STORE_ID, key);
     status = batch_reserve(shard, STORE_ID, key, ID_RECORD_SIZE, &value);
     if (status == STATUS_OK)
         id_record_write(&record, key_slice(&key), value);
     return status;
 }
 
-static enum status remove_row(struct shard *shard, struct held *held,
-                              const struct task_record *record, bool has_checkpoint)
+static enum status remove_row(struct shard *shard, struct held *held, uint32_t body_size,
+                              bool has_checkpoint)
 {
     enum status status = STATUS_OK;
 
-    if (!is_inline(record->body_size))
-        status = chunks_remove(shard, held->place, CHUNK_BODY, record->body_size);
+    if (!is_inline(body_size))
+        status = chunks_remove(shard, held->place, CHUNK_BODY, body_size);
     if (status == STATUS_OK && has_checkpoint)
         status = checkpoint_write(shard, held, SLICE_EMPTY);
     if (status == STATUS_OK)
-        status = batch_remove(shard, STORE_TASK, key_of_place(held->place));
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        status = remove_if_there(shard, STORE_TASK, key_of_place(held->place));
+    return status;
 }
 
-/* What removing the row needs to know of it: nothing, for most tasks without an ID. */
-static enum status read_row_to_remove(struct shard *shard, struct held *held,
-                                      struct task_record *ret)
-{
-    *ret = (struct task_record){0};
-    if (!held->has_id && !held->has_chunks)
-        return STATUS_OK;
-    return held_read_row(shard, held->place, ret, NULL, false);
-}
-
-/* DONE: the row goes, the ID stays, and the active row says for a while by which lease. */
-enum status held_finish(struct shard *shard, struct held *held, bool had_checkpoint)
+enum status held_read_end(struct shard *shard, struct held *held, struct held_end *ret)
 {
     struct task_record record;
-    enum status status = read_row_to_remove(shard, held, &record);
+    enum status status;
+
+    ret->id_size = 0;
+    ret->body_size = 0;
+    if (!held->has_id && !held->has_chunks)
+        return STATUS_OK; /* as most tasks without an ID */
+    status = held_read_row(shard, held->place, &record, NULL, false);
+    if (status != STATUS_OK)
+        return status;
+    ret->id_size = record.id.size;
+    ret->body_size = record.body_size;
+    if (record.id.size > 0)
+        memcpy(ret->id, record.id.data, record.id.size);
+    return STATUS_OK;
+}
+
+enum status held_finish(struct shard *shard, struct held *held, const struct held_end *end,
+                        bool had_checkpoint)
+{
+    enum status status = STATUS_OK;
     struct effect *effect;
 
-    if (status != STATUS_OK)
-        return batch_fail(shard, status);
-    if (record.id.size > 0 && held->queue->now.config.dedup) {
-        uint8_t id[TASK_ID_BYTES_MAX]; /* the row's slice ends with the next write */
-
-        memcpy(id, record.id.data, record.id.size);
-        status = remember_id(shard, held, slice_of(id, record.id.size));
-    }
+    if (end->id_size > 0 && held->queue->now.config.dedup)
+        status = remember_id(shard, held, slice_of(end->id, end->id_size));
     if (status == STATUS_OK)
-        status = remove_row(shard, held, &record, had_checkpoint);
+        status = remove_row(shard, held, end->body_size, had_checkpoint);
     held->error_size = 0;
     if (status == STATUS_OK)
         status = held_write_active(shard, held);
@@ -154,56 +164,67 @@ enum status held_finish(struct shard *shard, struct held *held, bool had_checkpo
 
 enum status held_erase(struct shard *shard, struct held *held)
 {
-    struct task_record record;
-    uint8_t id[TASK_ID_BYTES_MAX];
-    enum status status = held_read_row(shard, held->place, &record, NULL, false);
+    struct queue *queue = held->queue;
+    struct dataset *dataset = dataset_of_number(queue, held->dataset);
+    struct held_end end;
+    enum status status = held_read_end(shard, held, &end);
 
     ASSERT(held->task.state != TASK_LEASED && held->task.state != TASK_DONE);
     if (status != STATUS_OK)
-        return status;
-    batch_touch_queue(shard, held->queue);
-    memcpy(id, record.id.data != NULL ? record.id.data : id, record.id.size);
+        return status; /* a row that can't be read stays where it is */
+    batch_touch_queue(shard, queue);
     status = held_leave_state(shard, held);
-    if (status == STATUS_OK && record.id.size > 0 && held->queue->now.config.dedup)
-        status = batch_remove(shard, STORE_ID,
-                              key_of_name(held->queue->number, slice_of(id, record.id.size)));
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-        status = remove_row(shard, held, &record, held->task.has_checkpoint);
+    if (status == STATUS_OK && end.id_size > 0 && queue->now.config.dedup)
+        status = remove_if_there(shard, STORE_ID,
+                                 key_of_name(queue->number, slice_of(end.id, end.id_size)));
+    if (status == STATUS_OK)
+        status = remove_row(shard, held, end.body_size, held->task.has_checkpoint);
     if (status == STATUS_OK && held->has_active)
-        status = batch_remove(shard, STORE_ACTIVE, key_of_place(held->place));
+        status = remove_if_there(shard, STORE_ACTIVE, key_of_place(held->place));
     if (status != STATUS_OK)
-        return batch_fail(shard, status);
-    tally_move(shard, held->queue, held->dataset, held->task.state, TASK_NONE);
-    held->queue->now.tally.purged++;
-    if (dataset_of_number(held->queue, held->dataset) != NULL)
-        dataset_of_number(held->queue, held->dataset)->now.purged++;
+        return status;
+    tally_move(shard, queue, held->dataset, held->task.state, TASK_NONE);
+    queue->now.tally.purged++;
+    if (dataset != NULL)
+        dataset->now.purged++;
     return STATUS_OK;
 }
 
-/* The row stays as it is; an active row that says DEAD keeps everyone away from it. Its dataset
- * can't be known, so only the queue's counts move. */
-enum status held_quarantine(struct shard *shard, struct queue *queue, struct place place,
-                            bool returned)
+/* The dataset of a task of which one row at least can be read; else UINT32_MAX. */
+static uint32_t find_dataset(struct shard *shard, struct place place)
 {
-    struct held held = {
-        .queue = queue,
-        .place = place,
-        .task = {.state = TASK_READY},
-        .dataset = UINT32_MAX,
-        .has_active = returned,
-    };
+    struct key key = key_of_place(place);
+    struct task_record row;
+    struct active_record active;
+    struct slice value;
+
+    if (held_read_row(shard, place, &row, NULL, false) == STATUS_OK)
+        return row.dataset;
+    if (batch_get(shard, STORE_ACTIVE, key, &value) == STATUS_OK &&
+        active_record_read(key_slice(&key), value, &active) == STATUS_OK)
+        return active.dataset;
+    return UINT32_MAX;
+}
+
+enum status held_quarantine(struct shard *shard, struct held *held)
+{
+    enum task_state from = held->task.state;
     enum status status;
 
-    LOG_ERROR("record_corrupt", LOG_STRING("queue", queue->name),
-              LOG_INT("priority", place.priority), LOG_INT("seq", place.seq));
-    batch_touch_queue(shard, queue);
-    status = held_leave_state(shard, &held);
-    held.task = (struct task){
+    held->dataset = find_dataset(shard, held->place);
+    held->error_size = 0;
+    held->has_id = true; /* perhaps: so its row must be read before it is removed */
+    held->has_chunks = true;
+    LOG_ERROR("record_corrupt", LOG_STRING("queue", held->queue->name),
+              LOG_INT("priority", held->place.priority), LOG_INT("seq", (int64_t)held->place.seq));
+    batch_touch_queue(shard, held->queue);
+    status = held_leave_state(shard, held);
+    held->task = (struct task){
         .state = TASK_DEAD, .dead_reason = DEAD_CORRUPT, .at_ms = shard->batch.now_ms};
     if (status == STATUS_OK)
-        status = held_write_active(shard, &held);
+        status = held_write_active(shard, held);
     if (status == STATUS_OK)
-        status = write_dead(shard, &held);
-    tally_move(shard, queue, held.dataset, TASK_READY, TASK_DEAD);
+        status = write_dead(shard, held);
+    tally_move(shard, held->queue, held->dataset, from, TASK_DEAD);
     return status;
 }

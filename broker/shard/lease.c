@@ -58,7 +58,9 @@ static enum call_result run(struct shard *shard, struct call *base)
         return CALL_DONE;
     }
     wait_serve_queue(shard, queue); /* first come, first served */
-    if (shard->batch.failed != STATUS_OK || lease_take(shard, queue, call) != STATUS_OK)
+    if (shard->batch.failed == STATUS_OK && lease_take(shard, queue, call) == STATUS_UNAVAILABLE)
+        error_set(&base->error, STATUS_UNAVAILABLE, "no memory for the reply");
+    if (shard->batch.failed != STATUS_OK || base->error.status != STATUS_OK)
         return CALL_DONE;
     if (call->task_count == 0 && call->wait_ms > 0 && call->max_tasks > 0 && !carries &&
         !atomic_load(&shard->draining)) {
@@ -96,7 +98,7 @@ enum status lease_take(struct shard *shard, struct queue *queue, struct lease_ca
         return STATUS_OK;
     call->tasks = ARENA_ARRAY(call->call.arena, self.max, struct leased_task);
     if (call->tasks == NULL)
-        return batch_fail(shard, STATUS_UNAVAILABLE);
+        return STATUS_UNAVAILABLE; /* nothing was changed: the batch goes on */
     for (int priority = PRIORITY_MAX; priority >= 0 && status == STATUS_OK; priority--)
         status = take_priority(&self, priority);
     return status;
@@ -136,6 +138,14 @@ static size_t piece_size(const struct taker *self)
     return left < PIECE ? left : PIECE;
 }
 
+static enum status set_aside(struct taker *self, struct place place, bool returned)
+{
+    struct held held = {.queue = self->queue, .place = place, .has_active = returned};
+
+    held.task.state = TASK_READY;
+    return held_quarantine(self->shard, &held);
+}
+
 static enum status lease_returned(struct taker *self, struct place place)
 {
     struct held held;
@@ -152,7 +162,7 @@ static enum status lease_returned(struct taker *self, struct place place)
     }
     if (self->shard->batch.failed != STATUS_OK)
         return status;
-    return held_quarantine(self->shard, self->queue, place, true);
+    return set_aside(self, place, true);
 }
 
 static enum status take_returned(struct taker *self, int priority)
@@ -166,69 +176,77 @@ static enum status take_returned(struct taker *self, int priority)
                                     rows, piece_size(self), &count);
 
     for (size_t i = 0; i < count; i++)
-        ASSERT(key_read_place(rows[i].key, &places[i]));
+        if (!key_read_place(rows[i].key, &places[i]))
+            count = i;
     for (size_t i = 0; i < count && status == STATUS_OK && wants_more(self); i++)
         status = lease_returned(self, places[i]);
     return status;
 }
 
-/* A fresh row, copied out of the store. */
+/* A row at or behind the cursor, copied out of the store if it may be leased. */
 struct fresh_row {
     struct place place;
     struct task_record record;
+    bool active; /* delayed or dead, or back from there: not for the cursor */
     bool corrupt;
 };
 
-/* Copies rows until one does not fit; says how many were read. */
-static size_t copy_rows(struct taker *self, const struct store_row *rows, size_t count,
-                        struct fresh_row *ret_rows)
+/* STATUS_TOO_LARGE: the reply has no room for it. */
+static enum status copy_row(struct taker *self, const struct store_row *from, int64_t *bytes,
+                            struct fresh_row *row)
 {
     struct arena *arena = self->call->call.arena;
+    struct slice id;
+    struct slice body;
+    enum status status;
+
+    row->corrupt = task_record_read(from->key, from->value, &row->record) != STATUS_OK;
+    if (row->corrupt || task_is_expired(&self->queue->now.config, row->record.published_ms,
+                                        self->shard->batch.now_ms))
+        return STATUS_OK; /* not handed out */
+    if (row->record.body_size > self->bytes_left - *bytes && self->call->task_count + *bytes > 0)
+        return STATUS_TOO_LARGE;
+    id = arena_copy(arena, row->record.id);
+    if (id.data == NULL && row->record.id.size > 0)
+        return STATUS_TOO_LARGE;
+    status = body_copy(self->shard, row->place, &row->record, arena, &body);
+    row->corrupt = status == STATUS_CORRUPT;
+    if (status != STATUS_OK)
+        return row->corrupt ? STATUS_OK : status;
+    row->record.id = id;
+    row->record.body = body;
+    *bytes += row->record.body_size;
+    return STATUS_OK;
+}
+
+/* Copies rows until one does not fit; says how many were read. */
+static size_t copy_rows(struct taker *self, const struct store_row *rows, size_t count,
+                        bool may_be_active, struct fresh_row *ret_rows)
+{
     int64_t bytes = 0;
+    struct slice ignored;
 
     for (size_t i = 0; i < count; i++) {
         struct fresh_row *row = &ret_rows[i];
-        struct slice id;
-        struct slice body;
-        enum status status;
 
         if (!key_read_place(rows[i].key, &row->place))
             return i;
-        row->corrupt = task_record_read(rows[i].key, rows[i].value, &row->record) != STATUS_OK;
-        if (row->corrupt)
-            continue;
-        bytes += row->record.body_size;
-        if (bytes > self->bytes_left && self->call->task_count + i > 0)
+        row->active = may_be_active && batch_get(self->shard, STORE_ACTIVE,
+                                                 key_of_place(row->place), &ignored) == STATUS_OK;
+        if (!row->active && copy_row(self, &rows[i], &bytes, row) != STATUS_OK)
             return i;
-        id = arena_copy(arena, row->record.id);
-        if (id.data == NULL && row->record.id.size > 0)
-            return i;
-        status = body_copy(self->shard, row->place, &row->record, arena, &body);
-        if (status == STATUS_TOO_LARGE)
-            return i;
-        row->corrupt = status != STATUS_OK;
-        if (row->corrupt)
-            continue;
-        row->record.id = id;
-        row->record.body = body;
     }
     return count;
 }
 
-static enum status lease_fresh_row(struct taker *self, struct fresh_row *row, bool may_be_active)
+static enum status lease_fresh_row(struct taker *self, struct fresh_row *row)
 {
     struct held held;
-    struct slice ignored;
 
-    if (may_be_active) {
-        enum status status =
-            batch_get(self->shard, STORE_ACTIVE, key_of_place(row->place), &ignored);
-
-        if (status != STATUS_NOT_FOUND)
-            return status; /* delayed or dead: not for the cursor */
-    }
+    if (row->active)
+        return STATUS_OK;
     if (row->corrupt)
-        return held_quarantine(self->shard, self->queue, row->place, false);
+        return set_aside(self, row->place, false);
     held.queue = self->queue;
     held.place = row->place;
     held_set_row(&held, &row->record);
@@ -254,16 +272,17 @@ static enum status take_fresh(struct taker *self, int priority)
                             piece_size(self), &count);
     if (status != STATUS_OK)
         return status;
-    copied = copy_rows(self, rows, count, fresh);
+    copied = copy_rows(self, rows, count, active_count > 0, fresh);
     for (size_t i = 0; i < copied && wants_more(self); i++) {
-        status = lease_fresh_row(self, &fresh[i], active_count > 0);
-        if (status != STATUS_OK)
+        status = lease_fresh_row(self, &fresh[i]);
+        if (status != STATUS_OK || self->full)
             return status;
         batch_touch_queue(self->shard, self->queue);
         now->cursor[priority] = fresh[i].place.seq + 1;
     }
-    self->full |= copied < count; /* what was copied did fit */
-    return STATUS_OK;
+    /* Where nothing was taken yet, the next piece has more room. */
+    self->full |= copied < count && self->call->task_count > 0;
+    return self->shard->batch.failed;
 }
 
 static enum status step(struct taker *self, struct held *held, enum task_command_kind kind)
@@ -281,37 +300,60 @@ static enum status step(struct taker *self, struct held *held, enum task_command
     return status;
 }
 
-/* Leases a READY task into the reply; one that has outlived its time goes to the dead letters
- * instead. */
+/* The reply's entry, but for what the lease itself makes. STATUS_TOO_LARGE: it has no room. */
+static enum status prepare(struct taker *self, const struct held *held,
+                           const struct task_record *record, struct slice body,
+                           struct leased_task *out)
+{
+    struct arena *arena = self->call->call.arena;
+    struct dataset *dataset = dataset_of_number(self->queue, held->dataset);
+    enum status status;
+
+    *out = (struct leased_task){
+        .place = held->place,
+        .id = record->id,
+        .body = body,
+        .attributes_size = record->attributes_size,
+    };
+    if (dataset != NULL)
+        out->dataset = arena_copy(arena, slice_of(dataset->name, dataset->name_size));
+    if (out->dataset.data == NULL && out->dataset.size > 0)
+        return STATUS_TOO_LARGE;
+    if (held->task.has_checkpoint) {
+        status = checkpoint_copy(self->shard, held->place, arena, &out->checkpoint);
+        if (status == STATUS_TOO_LARGE || self->shard->batch.failed != STATUS_OK)
+            return status;
+        out->has_checkpoint = status == STATUS_OK; /* one that can't be read is left out */
+    }
+    return STATUS_OK;
+}
+
+/* Leases a READY task into the reply, if it fits; one that has outlived its time goes to the dead
+ * letters instead. */
 static enum status take_one(struct taker *self, struct held *held, const struct task_record *record,
                             struct slice body)
 {
     struct lease_call *call = self->call;
     struct leased_task *out = &call->tasks[call->task_count];
-    struct dataset *dataset = dataset_of_number(self->queue, held->dataset);
+    int64_t bytes;
     enum status status;
 
     if (task_is_expired(&self->queue->now.config, held->task.published_ms,
                         self->shard->batch.now_ms))
         return step(self, held, TASK_EXPIRE);
-    if ((int64_t)body.size > self->bytes_left && call->task_count > 0) {
+    status = prepare(self, held, record, body, out);
+    bytes = (int64_t)body.size + (int64_t)out->checkpoint.size;
+    if (status == STATUS_TOO_LARGE || (bytes > self->bytes_left && call->task_count > 0)) {
         self->full = true;
         return STATUS_OK;
     }
-    *out = (struct leased_task){.place = held->place, .id = record->id, .body = body};
-    if (held->task.has_checkpoint) {
-        status = checkpoint_copy(self->shard, held->place, call->call.arena, &out->checkpoint);
-        out->has_checkpoint = status == STATUS_OK;
-    }
-    status = step(self, held, TASK_LEASE);
+    if (status == STATUS_OK)
+        status = step(self, held, TASK_LEASE);
     if (status != STATUS_OK)
         return status;
-    out->attributes_size = record->attributes_size;
     out->task = held->task;
     out->task.published_ms = record->published_ms;
-    if (dataset != NULL)
-        out->dataset = arena_copy(call->call.arena, slice_of(dataset->name, dataset->name_size));
-    self->bytes_left -= (int64_t)body.size;
+    self->bytes_left -= bytes;
     call->task_count++;
     return STATUS_OK;
 }
@@ -320,12 +362,15 @@ struct situation lease_situation(struct shard *shard, struct queue *queue)
 {
     const struct tally *tally = &queue->now.tally;
     struct heap_node *deadline = heap_first(&shard->lease_deadlines);
+    struct heap_node *session = heap_first(&shard->session_deadlines);
     int64_t next_ms = INT64_MAX;
 
     if (tally->delayed > 0)
         next_ms = shard->due_next_ms;
     if (tally->leased > 0 && deadline != NULL && deadline->key < next_ms)
         next_ms = deadline->key;
+    if (tally->leased > 0 && session != NULL && session->key < next_ms)
+        next_ms = session->key; /* or at a heartbeat, later still */
     if (next_ms != INT64_MAX)
         next_ms = next_ms > shard->batch.now_ms ? next_ms - shard->batch.now_ms : 0;
     return (struct situation){

@@ -30,7 +30,7 @@ static enum call_result run(struct shard *shard, struct call *base)
 {
     struct queue_purge_call *call = CONTAINER_OF(base, struct queue_purge_call, call);
     struct progress *progress = &base->progress;
-    struct queue *queue = shard_find_queue(shard, call->name, &base->error);
+    struct queue *queue = shard_find_queue_again(shard, call->name, base);
     struct store_row rows[PIECE];
     struct place places[PIECE];
     size_t count;

@@ -62,7 +62,8 @@ static enum call_result run_create(struct shard *shard, struct call *base)
     struct queue *queue = shard_find_queue(shard, call->name, &missing);
 
     call->created = queue == NULL;
-    if (queue == NULL && shard->queue_count >= shard->options.limits.queues_max) {
+    if (queue == NULL && (shard->queue_count >= shard->options.limits.queues_max ||
+                          shard->meta.next_queue > QUEUE_NUMBER_MAX)) {
         error_limit(&base->error, STATUS_LIMIT_REACHED, "name", shard->options.limits.queues_max,
                     shard->queue_count, "the broker has as many queues as it may");
         return CALL_DONE;

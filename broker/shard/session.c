@@ -100,14 +100,16 @@ static bool return_lease(struct shard *shard, const struct session *session, str
                                    .delay_ms = TASK_DELAY_BACKOFF};
     struct task_effects effects;
     struct held held;
+    enum status status = STATUS_QUEUE_NOT_FOUND;
 
     ASSERT(queue != NULL);
-    if (!queue->now.deleting && held_load(shard, queue, lease->place, &held) == STATUS_OK &&
-        held_step(shard, &held, &command, NULL, &effects) == STATUS_OK)
-        return true;
-    /* Another call of this batch has ended the lease, or its record can't be read. */
-    index_forget_lease(shard, lease);
-    return false;
+    if (!queue->now.deleting)
+        status = held_load(shard, queue, lease->place, &held);
+    if (status == STATUS_OK)
+        status = held_step(shard, &held, &command, NULL, &effects);
+    if (status != STATUS_OK) /* another call of this batch has ended the lease, or worse */
+        expire_odd_lease(shard, queue, lease, status);
+    return status == STATUS_OK;
 }
 
 enum status session_return_leases(struct shard *shard, struct session *session,

@@ -196,6 +196,21 @@ struct queue *shard_find_queue(struct shard *self, struct slice name, struct err
     return NULL;
 }
 
+struct queue *shard_find_queue_again(struct shard *self, struct slice name, struct call *call)
+{
+    struct queue *queue = shard_find_queue(self, name, &call->error);
+
+    if (queue == NULL)
+        return NULL;
+    if (call->progress.begun && call->progress.queue != queue->number) {
+        error_set(&call->error, STATUS_QUEUE_NOT_FOUND, "queue \"%s\" was deleted meanwhile",
+                  queue->name);
+        return NULL;
+    }
+    call->progress.queue = queue->number;
+    return queue;
+}
+
 struct queue *shard_queue_of_number(struct shard *self, uint32_t number)
 {
     for (struct map_node *node = map_first_of(&self->queues_by_number, hash_u64(number));

@@ -24,6 +24,7 @@
 
 #define SHARDS_MAX 64
 /* A queue's number and a session's ID begin with their shard's. */
+#define QUEUE_NUMBER_MAX ((UINT32_C(1) << 26) - 1) /* the part behind the shard's */
 #define SHARD_OF_QUEUE(queue) ((int)((queue) >> 26))
 #define SHARD_OF_SESSION(session) ((int)((session) >> 58))
 

@@ -244,6 +244,8 @@ struct shard {
 uint64_t shard_random(struct shard *self);
 /* The queue of that name, unless it is being deleted; fills in the call's error. */
 struct queue *shard_find_queue(struct shard *self, struct slice name, struct error *error);
+/* The same for work in steps: another queue made under that name meanwhile is not meant. */
+struct queue *shard_find_queue_again(struct shard *self, struct slice name, struct call *call);
 struct queue *shard_queue_of_number(struct shard *self, uint32_t number);
 /* New objects, in the indexes at once; queue_free also takes a half-built one out again. */
 struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
@@ -308,15 +310,17 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
 /* A fresh task, from its row; queue and place are the caller's. */
 void held_set_row(struct held *held, const struct task_record *record);
 /* One command through the rules, with all that follows in store, counts and indexes. `error` (may
- * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE:
- * refused, nothing changed. */
+ * be NULL) replaces the stored text of the last failure. STATUS_LEASE_LOST, STATUS_WRONG_STATE,
+ * STATUS_CORRUPT: refused, nothing changed. */
 enum status held_step(struct shard *shard, struct held *held, const struct task_command *command,
                       const struct slice *error, struct task_effects *ret_effects);
 /* Takes the task out of the store altogether: purge, and deleting a dead letter. */
 enum status held_erase(struct shard *shard, struct held *held);
-/* Sets a READY task aside whose bytes can't be trusted; `returned`: it has an active row. */
-enum status held_quarantine(struct shard *shard, struct queue *queue, struct place place,
-                            bool returned);
+/* Sets a task aside whose bytes can't be trusted: its rows stay as they are, but an active row that
+ * says DEAD keeps everyone away from it. Of *held only queue, place, the state (DELAYED: with
+ * at_ms) and has_active are looked at. Where the dataset can't be known, only the queue's counts
+ * move. */
+enum status held_quarantine(struct shard *shard, struct held *held);
 /* The task that was published under this ID. STATUS_TASK_NOT_FOUND; for a done one STATUS_OK with
  * *ret_done_ms set. */
 enum status held_find(struct shard *shard, struct queue *queue, struct slice id,
@@ -329,8 +333,16 @@ enum status held_read_row(struct shard *shard, struct place place, struct task_r
 enum status held_leave_state(struct shard *shard, struct held *held);
 enum status held_enter_state(struct shard *shard, struct held *held);
 enum status held_write_active(struct shard *shard, struct held *held);
+/* What the end of a task needs to know of its row: read before anything is changed. */
+struct held_end {
+    uint32_t body_size;
+    size_t id_size;
+    uint8_t id[TASK_ID_BYTES_MAX];
+};
+enum status held_read_end(struct shard *shard, struct held *held, struct held_end *ret);
 /* DONE: the row goes, the ID stays, and the active row says for a while by which lease. */
-enum status held_finish(struct shard *shard, struct held *held, bool had_checkpoint);
+enum status held_finish(struct shard *shard, struct held *held, const struct held_end *end,
+                        bool had_checkpoint);
 
 /* ---- tally.c ---- */
 /* Where a count lies in a tally. */
@@ -395,6 +407,7 @@ void settle_acks(struct shard *shard, struct queue *only, struct ack_item **item
 void settle_nacks(struct shard *shard, struct queue *only, struct nack_item **items, size_t count);
 
 /* ---- lease.c ---- */
+/* STATUS_UNAVAILABLE: no memory for the reply, and nothing was changed; else the batch's. */
 enum status lease_take(struct shard *shard, struct queue *queue, struct lease_call *call);
 struct situation lease_situation(struct shard *shard, struct queue *queue);
 
@@ -440,6 +453,9 @@ enum status session_return_leases(struct shard *shard, struct session *session,
 
 /* ---- expire.c, sweep.c ---- */
 void expire_run(struct shard *shard);
+/* A lease whose task could not be taken back: `why`. Sets the task aside if it can't be read. */
+void expire_odd_lease(struct shard *shard, struct queue *queue, const struct lease *lease,
+                      enum status why);
 int64_t expire_next_ms(const struct shard *shard);
 void sweep_run(struct shard *shard);
 int64_t sweep_next_ms(const struct shard *shard);

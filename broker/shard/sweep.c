@@ -205,14 +205,26 @@ static void sweep_retention(struct shard *shard)
     }
 }
 
-static enum status expire_one(struct shard *shard, struct queue *queue, struct place place)
+/* STATUS_WRONG_STATE: it is not old enough. */
+static enum status expire_one(struct shard *shard, struct queue *queue, struct place place,
+                              bool returned)
 {
     struct task_command command = {.kind = TASK_EXPIRE};
     struct task_effects effects;
     struct held held;
-    enum status status = held_load(shard, queue, place, &held);
+    struct slice active;
+    enum status status;
 
-    if (status != STATUS_OK || held.task.state == TASK_DEAD || held.task.state == TASK_DELAYED)
+    if (!returned &&
+        batch_get(shard, STORE_ACTIVE, key_of_place(place), &active) != STATUS_NOT_FOUND)
+        return shard->batch.failed; /* touched: the cursor passes it by */
+    status = held_load(shard, queue, place, &held);
+    if (status == STATUS_CORRUPT) {
+        held = (struct held){.queue = queue, .place = place, .has_active = returned};
+        held.task.state = TASK_READY;
+        return held_quarantine(shard, &held);
+    }
+    if (status != STATUS_OK)
         return status;
     return held_step(shard, &held, &command, NULL, &effects);
 }
@@ -234,7 +246,7 @@ static bool expire_rows(struct shard *shard, struct queue *queue, enum store_tab
         if (!key_read_place(rows[i].key, &places[i]))
             return false;
     for (size_t i = 0; i < count; i++) {
-        if (expire_one(shard, queue, places[i]) != STATUS_OK) {
+        if (expire_one(shard, queue, places[i], table == STORE_RETURNED) != STATUS_OK) {
             if (table == STORE_TASK)
                 return false; /* in order of publishing: the rest is younger */
             continue;

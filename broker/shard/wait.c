@@ -80,7 +80,11 @@ void wait_serve_queue(struct shard *shard, struct queue *queue)
             wait_drop(shard, call, STATUS_SESSION_NOT_FOUND);
             continue;
         }
-        if (lease_take(shard, queue, call) != STATUS_OK || call->task_count == 0)
+        if (lease_take(shard, queue, call) == STATUS_UNAVAILABLE) {
+            wait_drop(shard, call, STATUS_UNAVAILABLE);
+            continue;
+        }
+        if (shard->batch.failed != STATUS_OK || call->task_count == 0)
             return;
         call->situation = lease_situation(shard, queue);
         unpark(shard, call);

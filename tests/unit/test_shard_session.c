@@ -359,8 +359,6 @@ static void test_a_lost_session_with_one_unreadable_lease_gives_the_others_back(
         bench_nack(bench, bench_token(lease, 1), TASK_NACK_RELEASED);
         bench_pass(bench, 3600000);
     }
-    assert_true(bench_problems(bench) > 0);
-    bench->shard->failed = true; /* nothing else to check */
     bench_free(bench);
 }
 

@@ -120,6 +120,22 @@ def test_a_checkpoint_comes_back_with_the_next_delivery(broker, queue, probe):
     assert second.await_line("begin") == [task, "2", "half"]
 
 
+def test_checkpoints_may_be_files_and_go_with_their_task(broker, queue, probe, tmp_path):
+    folder = tmp_path / "checkpoints"
+    (task,) = publish(broker, "twice")
+    first = probe(checkpoint_directory=folder)
+    first.await_line("begin")
+    first.drain()
+    assert first.end() == 0
+    assert (folder / task).read_text() == "half"
+    assert not broker.call("TaskService/Get", queue="q", taskId=task)["task"].get("hasCheckpoint")
+    second = probe(checkpoint_directory=folder, stop_when_empty=1)
+    assert second.await_line("begin") == [task, "2", "half"]
+    assert second.end() == 0
+    assert list(results(broker)) == [task]
+    assert list(folder.iterdir()) == []
+
+
 def test_drain_gives_back_at_once_what_was_not_begun(broker, queue, probe):
     publish(broker, "hold", *["work 1"] * 20)
     worker = probe(prefetch=21)

@@ -11,6 +11,7 @@
  * Payloads, a word and perhaps a number:
  *   work MS     takes so long; the result is the task's ID
  *   hold        goes on until told to stop, then saves a checkpoint and releases the task
+ *   twice       hold at the first delivery, done at the second
  *   finish      goes on until told to stop, then is done after all
  *   deaf        never stops
  *   fail        fails with a message that is not UTF-8
@@ -48,7 +49,7 @@ static void await_stop(struct ackd_task *task)
 
 static enum ackd_verdict obey(struct ackd_task *task, const char *word, long number)
 {
-    if (strcmp(word, "hold") == 0) {
+    if (strcmp(word, "hold") == 0 || (strcmp(word, "twice") == 0 && task->deliveries == 1)) {
         await_stop(task);
         (void)ackd_task_checkpoint(task, "half", 4, NULL);
         return ackd_task_release(task, 0);
@@ -148,6 +149,8 @@ static void apply(struct ackd_worker_options *options, const char *name, const c
         options->start_timeout_ms = number;
     else if (strcmp(name, "stop_when_empty") == 0)
         options->stop_when_empty = number != 0;
+    else if (strcmp(name, "checkpoint_directory") == 0)
+        options->checkpoint_directory = value;
     else if (strcmp(name, "create_queue") == 0)
         options->create_queue = number != 0;
     else if (strcmp(name, "sink") == 0)

@@ -30,6 +30,7 @@
 static enum ackd_status options_check(struct ackd_worker_options *options,
                                       struct ackd_error *error);
 static bool options_own_texts(struct ackd_worker_options *options);
+static enum ackd_status checkpoints_init(struct ackd_worker *self, struct ackd_error *error);
 static enum ackd_status clients_open(struct ackd_worker *self, struct ackd_error *error);
 static void locks_init(struct ackd_worker *self);
 static void note_away(struct ackd_worker *self, bool *away, const char *who,
@@ -61,6 +62,8 @@ enum ackd_status ackd_worker_new(const struct ackd_worker_options *options,
         goto fail;
     }
     status = options_check(&self->options, error);
+    if (status == ACKD_OK)
+        status = checkpoints_init(self, error);
     if (status == ACKD_OK)
         status = clients_open(self, error);
     if (status != ACKD_OK)
@@ -122,6 +125,7 @@ void worker_unref(struct ackd_worker *self)
 {
     if (atomic_fetch_sub(&self->references, 1) > 1)
         return;
+    tasks_free(&self->ended);
     tasks_free(&self->waiting);
     tasks_free(&self->finished);
     settle_drop_all(self);
@@ -132,6 +136,9 @@ void worker_unref(struct ackd_worker *self)
     ackd_client_close(self->settling);
     ackd_client_close(self->keeping);
     ackd_sink_free(self->options.sink);
+    if (self->checkpoints != NULL)
+        file_store_deinit(self->checkpoints);
+    free(self->checkpoints);
     free((void *)(uintptr_t)self->options.url);
     free((void *)(uintptr_t)self->options.queue);
     free((void *)(uintptr_t)self->options.name);
@@ -273,6 +280,20 @@ static bool options_own_texts(struct ackd_worker_options *options)
            (queue == NULL || options->queue != NULL);
 }
 
+static enum ackd_status checkpoints_init(struct ackd_worker *self, struct ackd_error *error)
+{
+    const char *directory = self->options.checkpoint_directory;
+
+    self->options.checkpoint_directory = NULL; /* the caller's text */
+    if (directory == NULL)
+        return ACKD_OK;
+    self->checkpoints = calloc(1, sizeof *self->checkpoints);
+    if (self->checkpoints == NULL ||
+        !file_store_init(self->checkpoints, "the checkpoint directory", directory))
+        return ackd_error_set(error, ACKD_INTERNAL, "no memory for a worker");
+    return ACKD_OK;
+}
+
 static enum ackd_status clients_open(struct ackd_worker *self, struct ackd_error *error)
 {
     struct ackd_client_options options;
@@ -307,6 +328,7 @@ static void locks_init(struct ackd_worker *self)
     list_init(&self->running);
     list_init(&self->finished);
     list_init(&self->settling_list);
+    list_init(&self->ended);
     list_init(&self->sessions);
     atomic_init(&self->hand_back_at_ms, INT64_MAX);
 }

@@ -91,6 +91,8 @@ static size_t take_batch(struct ackd_worker *self, struct ackd_task **faces)
 
 static void call_handler(struct ackd_worker *self, struct ackd_task **faces, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        task_load_checkpoint(task_of(faces[i]));
     if (self->options.batch_handler != NULL) {
         self->options.batch_handler(faces, count, self->options.context);
         return;

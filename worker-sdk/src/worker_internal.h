@@ -36,6 +36,7 @@
 #include "ackd/worker.h"
 #include "backoff.h"
 #include "base/list.h"
+#include "file_store.h"
 
 enum {
     BATCH_ITEMS_MAX = 1000,    /* of one commit, and of one settling call */
@@ -103,6 +104,7 @@ struct task {
     _Atomic int stop; /* enum ackd_stop, but for ACKD_STOP_DRAIN */
     bool given_back;  /* lock; the grace's end came before the handler's */
     bool unsaved;     /* lock; `checkpoint` has not reached the broker */
+    bool has_file;    /* a checkpoint lies in the worker's directory */
     void *checkpoint; /* lock; owned */
     size_t checkpoint_size;
 };
@@ -117,6 +119,7 @@ enum leaser_state { LEASER_IDLE, LEASER_BUSY, LEASER_ENDED };
 struct ackd_worker {
     struct ackd_worker_options options; /* texts owned; `sink` owned; never changes */
     atomic_int references;
+    struct file_store *checkpoints; /* NULL: with the broker */
     int wake_fd; /* eventfd: wakes the run thread; a drain request is DRAIN_UNIT */
 
     struct ackd_client *leasing;  /* long polls; interrupted when draining begins */
@@ -142,6 +145,8 @@ struct ackd_worker {
     struct list running;
     struct list finished;
     struct list settling_list;
+    struct list
+        ended; /* acked tasks whose checkpoint files are to be removed; see settle_answered */
     struct list sessions;
     struct session *session; /* for new leases; NULL: to be opened */
     enum leaser_state leaser_state;
@@ -234,5 +239,7 @@ struct task *task_new(struct ackd_worker *self, const struct ackd_leased_task *l
 /* Frees it with what it holds of delivery and session. `lock`. */
 void task_free(struct task *task);
 void delivery_unref(struct delivery *delivery);
+/* Before its handler begins: the checkpoint from the worker's directory, if it has one. */
+void task_load_checkpoint(struct task *task);
 
 #endif

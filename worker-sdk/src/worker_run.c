@@ -103,9 +103,11 @@ static enum ackd_status open_sink(struct ackd_worker *self, struct ackd_error *e
 {
     struct ackd_sink *sink = self->options.sink;
 
-    if (sink->open == NULL)
-        return ACKD_OK;
-    error->status = sink->open(sink, error);
+    error->status = ACKD_OK;
+    if (self->checkpoints != NULL)
+        error->status = file_store_open(self->checkpoints, error);
+    if (error->status == ACKD_OK && sink->open != NULL)
+        error->status = sink->open(sink, error);
     return error->status;
 }
 

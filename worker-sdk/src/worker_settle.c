@@ -24,6 +24,7 @@ static void answered_ack(struct ackd_worker *self, struct settlement *settlement
                          const struct ackd_ack_outcome *outcome);
 static void answered_nack(struct ackd_worker *self, struct settlement *settlement,
                           const struct ackd_outcome *outcome);
+static void remove_checkpoints(struct ackd_worker *self);
 static bool send_batch(struct ackd_worker *self, struct list *batch, size_t count,
                        struct backoff *backoff);
 static void drop_batch(struct ackd_worker *self, struct list *batch,
@@ -204,6 +205,7 @@ void settle_answered(struct ackd_worker *self, struct list *batch,
             settlement_end(self, settlement);
     }
     pthread_mutex_unlock(&self->lock);
+    remove_checkpoints(self);
     if (atomic_load(&self->draining))
         worker_wake(self);
 }
@@ -261,13 +263,44 @@ static bool is_over(enum ackd_status status)
            status == ACKD_QUEUE_NOT_FOUND || status == ACKD_WRONG_STATE;
 }
 
+/* `lock`. With a checkpoint file the task lives until that is removed. */
+static void acked(struct ackd_worker *self, struct settlement *settlement)
+{
+    if (!settlement->task->has_file) {
+        settlement_end(self, settlement);
+        return;
+    }
+    list_append(&self->ended, &settlement->task->link);
+}
+
+/* Removes the checkpoint files of acked tasks; not under `lock`. One that stays does no harm. */
+static void remove_checkpoints(struct ackd_worker *self)
+{
+    struct list *link;
+
+    for (;;) {
+        struct task *task;
+
+        pthread_mutex_lock(&self->lock);
+        link = list_take_first(&self->ended);
+        pthread_mutex_unlock(&self->lock);
+        if (link == NULL)
+            return;
+        task = CONTAINER_OF(link, struct task, link);
+        (void)file_store_remove(self->checkpoints, task->face.id, NULL);
+        pthread_mutex_lock(&self->lock);
+        settlement_end(self, &task->settlement);
+        pthread_mutex_unlock(&self->lock);
+    }
+}
+
 static void answered_ack(struct ackd_worker *self, struct settlement *settlement,
                          const struct ackd_ack_outcome *outcome)
 {
     if (outcome->status == ACKD_OK) {
         self->stats.acked++;
         self->stats.salvaged += outcome->salvaged;
-        settlement_end(self, settlement);
+        acked(self, settlement);
     } else if (is_over(outcome->status)) {
         self->stats.lost++;
         settlement_end(self, settlement);

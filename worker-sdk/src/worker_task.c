@@ -59,6 +59,19 @@ void delivery_unref(struct delivery *delivery)
     free(delivery);
 }
 
+void task_load_checkpoint(struct task *task)
+{
+    struct file_store *store = task->worker->checkpoints;
+    struct ackd_error error;
+
+    if (store == NULL || task->face.deliveries <= 1)
+        return;
+    if (file_store_read(store, task->face.id, &task->face.checkpoint, &error) != ACKD_OK)
+        worker_log(task->worker, ACKD_LOG_WARN, "a checkpoint is not used: %s", error.message);
+    task->has_file = task->face.checkpoint.data != NULL;
+    task->checkpoint = (void *)(uintptr_t)task->face.checkpoint.data; /* to be freed */
+}
+
 const char *ackd_task_attribute(const struct ackd_task *task, const char *key)
 {
     for (size_t i = 0; i < task->attribute_count; i++)
@@ -133,14 +146,35 @@ int64_t ackd_task_time_left_ms(const struct ackd_task *face)
     return end_ms > now_ms ? end_ms - now_ms : 0;
 }
 
+/* The worker that has the task now may have saved more: a lost lease writes nothing. */
+static enum ackd_status checkpoint_to_file(struct task *task, struct ackd_bytes bytes,
+                                           struct ackd_error *error)
+{
+    struct file_store *store = task->worker->checkpoints;
+    enum ackd_status status;
+
+    if (atomic_load(&task->stop) == ACKD_STOP_LOST)
+        return ackd_error_set(error, ACKD_LEASE_LOST, "%s", ackd_status_text(ACKD_LEASE_LOST));
+    if (bytes.size == 0)
+        return file_store_remove(store, task->face.id, error);
+    status = file_store_write(store, task->face.id, bytes, error);
+    if (status == ACKD_OK)
+        status = file_store_flush(store, error);
+    task->has_file |= status == ACKD_OK;
+    return status;
+}
+
 enum ackd_status ackd_task_checkpoint(struct ackd_task *face, const void *data, size_t size,
                                       struct ackd_error *error)
 {
     struct task *task = task_of(face);
     struct ackd_worker *self = task->worker;
-    void *copy = malloc(size > 0 ? size : 1);
     enum ackd_status status;
+    void *copy;
 
+    if (self->checkpoints != NULL)
+        return checkpoint_to_file(task, (struct ackd_bytes){data, size}, error);
+    copy = malloc(size > 0 ? size : 1);
     if (copy == NULL)
         return ackd_error_set(error, ACKD_INTERNAL, "no memory for a checkpoint");
     if (size > 0)

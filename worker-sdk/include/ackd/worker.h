@@ -117,6 +117,11 @@ struct ackd_worker_options {
      * drain `grace_ms` before. 0: never. */
     int64_t max_run_until_unix_ms;
 
+    /* Checkpoints as files in this directory (a volume that all workers of the queue mount; made if
+     * missing), of any size, named like those of ackd_sink_file. They are removed when their task
+     * is acked. NULL: with the broker, at most 1 MiB each. */
+    const char *checkpoint_directory;
+
     bool stop_when_empty; /* return when every task of the queue is done or dead */
     bool create_queue;    /* make the queue, with default config, if it is missing */
     /* While ackd_worker_run runs, SIGTERM and SIGINT drain (a second one, at least half a second
@@ -240,11 +245,11 @@ ACKD_API int64_t ackd_task_time_left_ms(const struct ackd_task *task);
 
 /*
  * Saves progress, at most 1 MiB, that the next delivery has as `task->checkpoint`. Copies the bytes
- * and blocks until the broker has stored them, at most 5 s. A size of 0 removes the checkpoint.
- *   ACKD_OK           stored.
+ * and blocks until the broker has stored them, at most 5 s; with `checkpoint_directory`, until they
+ * are on the disk, of any size. A size of 0 removes the checkpoint. ACKD_OK           stored.
  *   ACKD_UNAVAILABLE, ACKD_TIMEOUT
  *                     the broker is away: go on. If the task is given back later, this checkpoint
- *                     goes with it.
+ *                     goes with it. (Or the directory's disk is full or away.)
  *   ACKD_LEASE_LOST   the lease is lost: not stored.
  *   ACKD_TOO_LARGE    over the broker's --max-checkpoint: not stored.
  *   ACKD_INTERNAL     no memory here, or a fault of the broker.

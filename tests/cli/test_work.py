@@ -195,7 +195,7 @@ def test_a_program_that_ends_well_within_the_grace_is_acked(ackctl, tmp_path):
 
 def test_a_program_that_ignores_sigterm_is_killed_and_its_task_goes_back(ackctl, tmp_path):
     publish(ackctl, "x")
-    child = ackctl.start("work", "q", "--grace", "1s", *sh(
+    child = ackctl.start("work", "q", "--grace", "3s", *sh(
         f"trap '' TERM; echo $$ > {tmp_path}/up; while :; do sleep 0.05; done"))
     pid = int(wait_for_file(tmp_path / "up"))
     child.send_signal(signal.SIGTERM)

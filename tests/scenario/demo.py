@@ -27,6 +27,7 @@ from terminal import Terminal  # noqa: E402
 
 QUEUE, DATASET = "pages", "licences"
 EVICT_EVERY_S = 4.0
+TASKS_MIN = 60
 TIMEOUT_S = 600
 # Far above what the model does with these images: more means that results are not of their tasks.
 ERROR_RATE_MAX = 0.05
@@ -51,7 +52,9 @@ def main() -> int:
         fleet = running.enter_context(Fleet(
             ocr_command(options, broker, database), options.directory / "workers",
             rng=random.Random(options.seed), on_event=screen.event))
-        ordeal = Ordeal(broker, fleet, QUEUE, DATASET, options.tasks, EVICT_EVERY_S,
+        ordeal = Ordeal(broker, fleet, QUEUE, DATASET, options.tasks,
+                        # Fewer tasks, shorter intervals: there shall be enough evictions.
+                        evict_every_s=min(EVICT_EVERY_S, options.tasks / 75),
                         on_event=screen.event, on_progress=screen.progress)
         ordeal.run(TIMEOUT_S)
         screen.close()
@@ -74,8 +77,9 @@ def parse_options() -> argparse.Namespace:
                         help="where everything is written (default demo-data; emptied first)")
     parser.add_argument("--build-dir", type=Path, default=SOURCE / "build", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.tasks < 20:
-        parser.error("--tasks must be at least 20: fewer are done before anything is evicted")
+    if options.tasks < TASKS_MIN:
+        parser.error(f"--tasks must be at least {TASKS_MIN}: fewer are done before enough workers "
+                     "are evicted")
     options.directory, options.build_dir = options.directory.resolve(), options.build_dir.resolve()
     return options
 

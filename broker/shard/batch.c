@@ -140,6 +140,7 @@ static bool begin(struct shard *shard, bool writable)
     struct batch *batch = &shard->batch;
 
     ASSERT(batch->txn == NULL && batch->effect_count == 0);
+    batch->serial++;
     batch->writable = writable;
     batch->alone = false;
     batch->failed = STATUS_OK;
@@ -178,6 +179,7 @@ static bool is_nearly_full(struct shard *shard)
 static void run_call(struct shard *shard, struct call *call)
 {
     call->result = CALL_DONE;
+    call->ran_as = ++shard->runs;
     if (call->verb->may_be_full && is_nearly_full(shard)) {
         error_set(&call->error, STATUS_STORE_FULL, NULL);
         return;
@@ -211,7 +213,7 @@ static bool commit(struct shard *shard)
     return status == STATUS_OK;
 }
 
-static void take_back_queue(struct shard *shard, struct queue *queue, struct list *calls)
+static void take_back_queue(struct shard *shard, struct queue *queue)
 {
     LIST_EACH_SAFE (link, &queue->dirty_datasets) {
         struct dataset *dataset = CONTAINER_OF(link, struct dataset, dirty_link);
@@ -224,10 +226,8 @@ static void take_back_queue(struct shard *shard, struct queue *queue, struct lis
     queue->now = queue->kept;
     queue->dirty = false;
     list_remove(&queue->dirty_link);
-    if (!queue->is_new)
-        return;
-    wait_return(shard, queue, calls); /* there is nothing to wait for any more */
-    queue_free(shard, queue);
+    if (queue->is_new)
+        queue_free(shard, queue);
 }
 
 static void take_back(struct shard *shard, struct list *calls)
@@ -236,11 +236,12 @@ static void take_back(struct shard *shard, struct list *calls)
 
     store_abort(batch->txn);
     batch->txn = NULL;
+    wait_put_back(shard);
+    wait_unpark_new(shard);
     list_append_all(&batch->ran, calls); /* in their order, those that ran first */
     list_append_all(calls, &batch->ran);
-    wait_put_back(shard);
     LIST_EACH_SAFE (link, &batch->dirty_queues)
-        take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link), calls);
+        take_back_queue(shard, CONTAINER_OF(link, struct queue, dirty_link));
     shard->meta = batch->meta_kept;
     if (shard->due_next_ms > batch->due_next_kept_ms)
         shard->due_next_ms = batch->due_next_kept_ms;

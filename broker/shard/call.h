@@ -58,6 +58,7 @@ struct call {
     bool cancelled;          /* the client has gone; the shard's */
     const struct verb *verb;
     enum call_result result; /* of its run in the batch under way */
+    uint64_t ran_as;         /* its place in the order of all runs */
     struct mailbox *mailbox;
     struct arena *arena;
     struct error error;
@@ -177,6 +178,7 @@ struct lease_call {
     /* the shard's, while it waits */
     struct heap_node wait_node;
     struct queue *waits_for;
+    uint64_t parked_in; /* the batch's serial */
     bool settled;
     /* out */
     struct leased_task *tasks;

@@ -85,6 +85,7 @@ enum status lease_take(struct shard *shard, struct queue *queue, struct lease_ca
     struct taker self = {shard, queue, call, call->max_tasks, call->max_bytes, false};
     enum status status = STATUS_OK;
 
+    call->task_count = 0; /* whatever a batch that was taken back gave it */
     if (now->paused || now->tally.ready == 0)
         return STATUS_OK;
     if (now->config.max_leased > 0) {

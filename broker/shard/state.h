@@ -175,7 +175,8 @@ struct batch {
     enum status failed; /* the store refused in the middle: the batch must be taken back */
     int64_t now_ms;
     struct list dirty_queues;
-    struct list ran;     /* calls of the transaction that is open */
+    uint64_t serial;     /* of the transaction that is open */
+    struct list ran;     /* its calls */
     struct list done;    /* calls to answer: their transaction is committed, or they are refused */
     struct list again;   /* calls with more to do */
     struct list served;  /* waiters that got tasks: back to their queues if the commit fails */
@@ -238,6 +239,7 @@ struct shard {
     struct batch batch;
     int64_t commits;
     int64_t commands;
+    uint64_t runs; /* calls run, tries included */
 };
 
 /* ---- shard.c ---- */
@@ -420,8 +422,8 @@ void wait_serve_queue(struct shard *shard, struct queue *queue);
 void wait_serve(struct shard *shard);
 void wait_settle(struct shard *shard);
 void wait_put_back(struct shard *shard);
-/* Makes the waiters of a queue calls again. */
-void wait_return(struct shard *shard, struct queue *queue, struct list *calls);
+/* Makes those that the batch parked calls of it again, in their places. */
+void wait_unpark_new(struct shard *shard);
 void wait_expire(struct shard *shard);
 void wait_drain(struct shard *shard);
 void wait_drop_queue(struct shard *shard, struct queue *queue);

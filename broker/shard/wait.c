@@ -26,6 +26,7 @@ enum call_result wait_park(struct shard *shard, struct queue *queue, struct leas
     heap_node_init(&call->wait_node);
     heap_push(&shard->wait_deadlines, &call->wait_node, shard->batch.now_ms + call->wait_ms);
     call->waits_for = queue;
+    call->parked_in = shard->batch.serial;
     list_remove(&call->call.link);
     list_append(&queue->waiters, &call->call.link);
     queue->waiter_count++;
@@ -129,13 +130,31 @@ void wait_put_back(struct shard *shard)
     }
 }
 
-void wait_return(struct shard *shard, struct queue *queue, struct list *calls)
+/* Before the first call that ran later. */
+static void insert_in_order(struct list *ran, struct call *call)
 {
-    while (!list_is_empty(&queue->waiters)) {
-        struct list *link = queue->waiters.next;
+    struct list *at = ran->next;
 
-        unpark(shard, CONTAINER_OF(CONTAINER_OF(link, struct call, link), struct lease_call, call));
-        list_append(calls, link);
+    while (at != ran && CONTAINER_OF(at, struct call, link)->ran_as < call->ran_as)
+        at = at->next;
+    list_append(at, &call->link);
+}
+
+/* They are the last of their queues: those before them came with earlier batches. */
+void wait_unpark_new(struct shard *shard)
+{
+    LIST_EACH_SAFE (link, &shard->waiting) {
+        struct queue *queue = CONTAINER_OF(link, struct queue, waiting_link);
+
+        while (!list_is_empty(&queue->waiters)) {
+            struct call *last = CONTAINER_OF(queue->waiters.prev, struct call, link);
+            struct lease_call *lease = CONTAINER_OF(last, struct lease_call, call);
+
+            if (lease->parked_in != shard->batch.serial)
+                break;
+            unpark(shard, lease);
+            insert_in_order(&shard->batch.ran, last);
+        }
     }
 }
 

@@ -207,6 +207,70 @@ static void test_a_waiter_is_first_again_when_the_commit_that_served_it_fails(vo
     bench_free(bench);
 }
 
+/* The k-th write is refused, for every k: also while the waiter has got some of its tasks. */
+static void test_a_waiter_gets_whole_tasks_wherever_the_store_refused(void **state)
+{
+    (void)state;
+    for (uint64_t k = 1; k <= 40; k++) {
+        struct bench *bench = bench_new();
+        struct lease_call *waiter;
+        struct lease_call *poll;
+        struct publish_call *publish;
+
+        bench_queue(bench, "q");
+        waiter = bench_lease_call(bench, "q", 3);
+        waiter->wait_ms = 20000;
+        bench_send(bench, &waiter->call);
+        bench_run(bench);
+        store_mem_fault(bench->store, STORE_MEM_FAULT_WRITE_FULL, k);
+        publish = BENCH_CALL(bench, publish_call, &verb_publish);
+        publish->queue = text("q");
+        publish->items = ARENA_ARRAY(publish->call.arena, 4, struct publish_item);
+        publish->item_count = 4;
+        poll = bench_lease_call(bench, "q", 3);
+        bench_send(bench, &publish->call);
+        bench_send(bench, &poll->call);
+        bench_run(bench);
+        bench_assert_ok(&waiter->call);
+        assert_int_equal(waiter->task_count, 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(waiter->tasks[i].place.seq, i + 1);
+        assert_int_equal(poll->task_count, 1);
+        assert_int_equal(poll->tasks[0].place.seq, 4);
+        store_mem_fault(bench->store, STORE_MEM_FAULT_NONE, 0);
+        bench_free(bench);
+    }
+}
+
+/* A poll that found nothing and waits, in a batch that is taken back: it does not come before those
+ * that were sent before it. */
+static void test_who_began_to_wait_in_a_batch_taken_back_runs_again_in_its_place(void **state)
+{
+    (void)state;
+    for (uint64_t k = 1; k <= 12; k++) {
+        struct bench *bench = bench_new();
+        struct lease_call *first;
+        struct lease_call *second;
+        struct publish_call *publish;
+
+        bench_queue(bench, "q");
+        bench_publish(bench, "q", "a");
+        first = bench_lease_call(bench, "q", 1);
+        second = bench_lease_call(bench, "q", 1);
+        second->wait_ms = 20000;
+        publish = bench_publish_call(bench, "nowhere", "b");
+        bench_send(bench, &first->call);
+        bench_send(bench, &second->call);
+        bench_send(bench, &publish->call);
+        store_mem_fault(bench->store, STORE_MEM_FAULT_WRITE_FULL, k);
+        bench_run(bench);
+        assert_true(bench_is_task(first, 0, "a"));
+        assert_false(bench_is_answered(&second->call));
+        store_mem_fault(bench->store, STORE_MEM_FAULT_NONE, 0);
+        bench_free(bench);
+    }
+}
+
 static void test_delayed_tasks_wake_also_when_the_first_try_is_taken_back(void **state)
 {
     struct bench *bench = bench_new();
@@ -375,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_long_work_is_finished_also_when_its_batch_runs_one_by_one),
         cmocka_unit_test(test_waiters_are_served_also_when_the_batch_ran_one_by_one),
         cmocka_unit_test(test_a_waiter_is_first_again_when_the_commit_that_served_it_fails),
+        cmocka_unit_test(test_a_waiter_gets_whole_tasks_wherever_the_store_refused),
+        cmocka_unit_test(test_who_began_to_wait_in_a_batch_taken_back_runs_again_in_its_place),
         cmocka_unit_test(test_delayed_tasks_wake_also_when_the_first_try_is_taken_back),
         cmocka_unit_test(test_a_waiter_of_a_queue_that_was_not_made_after_all_is_answered),
         cmocka_unit_test(test_a_full_store_neither_stops_the_shard_nor_makes_it_spin),

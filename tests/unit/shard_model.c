@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shard_model.c -- the rules of DESIGN's task life as straight-line code over one array of tasks.
+ */
+#include "shard_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/check.h"
+
+#define REPEATABLE_MS INT64_C(600000) /* an ack may be repeated this long */
+
+void model_init(struct model *self, struct queue_config config, int64_t now_ms)
+{
+    memset(self, 0, sizeof *self);
+    self->config = config;
+    self->now_ms = now_ms;
+    self->next_seq = 1;
+}
+
+static bool is_open(const struct model_task *task)
+{
+    return task->state == TASK_READY || task->state == TASK_DELAYED || task->state == TASK_LEASED;
+}
+
+static void wait_or_ready(struct model *self, struct model_task *task, int64_t delay_ms)
+{
+    task->state = delay_ms > 0 ? TASK_DELAYED : TASK_READY;
+    task->due_ms = delay_ms > 0 ? self->now_ms + delay_ms : 0;
+    task->fresh = false;
+}
+
+static int64_t held_ms(const struct model *self, const struct model_task *task)
+{
+    return self->now_ms - task->leased_ms;
+}
+
+/* Whether the ID of a done task is free again. */
+static bool is_forgotten(const struct model *self, const struct model_task *task)
+{
+    return task->state == TASK_DONE &&
+           task->done_ms + self->config.dedup_retention_ms <= self->now_ms;
+}
+
+static void die(struct model_task *task)
+{
+    task->state = TASK_DEAD;
+    task->fresh = false;
+}
+
+enum status model_publish(struct model *self, int id, int priority, int64_t delay_ms,
+                          unsigned payload)
+{
+    struct model_task *task = &self->tasks[id];
+    int incarnation = task->incarnation + 1;
+
+    if (task->exists && !is_forgotten(self, task))
+        return STATUS_DUPLICATE;
+    *task = (struct model_task){.exists = true,
+                                .incarnation = incarnation,
+                                .priority = priority,
+                                .seq = self->next_seq++,
+                                .payload = payload,
+                                .result = task->result};
+    wait_or_ready(self, task, delay_ms);
+    task->fresh = delay_ms == 0;
+    self->events.published++;
+    return STATUS_OK;
+}
+
+/* Whether `a` is served before `b`. */
+static bool goes_before(const struct model_task *a, const struct model_task *b)
+{
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
+    if (a->fresh != b->fresh)
+        return b->fresh;
+    return a->seq < b->seq;
+}
+
+static int next_ready(const struct model *self)
+{
+    int best = -1;
+
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        const struct model_task *task = &self->tasks[i];
+
+        if (task->exists && task->state == TASK_READY &&
+            (best < 0 || goes_before(task, &self->tasks[best])))
+            best = i;
+    }
+    return best;
+}
+
+int model_lease(struct model *self, int max, int session, int64_t lease_ms, int ret_tasks[])
+{
+    int count = 0;
+    int id;
+
+    while (count < max && (id = next_ready(self)) >= 0) {
+        struct model_task *task = &self->tasks[id];
+
+        if (self->config.max_leased > 0 && model_counts(self).leased >= self->config.max_leased)
+            break;
+        task->state = TASK_LEASED;
+        task->fresh = false;
+        task->fence++;
+        task->deliveries++;
+        task->session = session;
+        task->leased_ms = self->now_ms;
+        task->due_ms =
+            session >= 0 ? 0 : self->now_ms + (lease_ms > 0 ? lease_ms : self->config.lease_ms);
+        self->events.deliveries++;
+        ret_tasks[count++] = id;
+    }
+    return count;
+}
+
+static struct model_task *holder(struct model *self, int id, int incarnation, uint32_t fence)
+{
+    struct model_task *task = &self->tasks[id];
+
+    return task->exists && task->incarnation == incarnation && task->state == TASK_LEASED &&
+                   task->fence == fence
+               ? task
+               : NULL;
+}
+
+static void close_task(struct model *self, struct model_task *task, uint32_t fence, unsigned result)
+{
+    task->state = TASK_DONE;
+    task->fresh = false;
+    task->done_ms = self->now_ms;
+    task->checkpoint = 0;
+    if (result != 0)
+        task->result = result;
+    assert_true(self->tombstone_count < MODEL_TOMBSTONES);
+    self->tombstones[self->tombstone_count++] = (struct model_tombstone){
+        (int)(task - self->tasks), task->incarnation, fence, self->now_ms + REPEATABLE_MS};
+    self->events.done++;
+}
+
+static bool may_be_repeated(const struct model *self, int task, int incarnation, uint32_t fence)
+{
+    for (int i = 0; i < self->tombstone_count; i++) {
+        const struct model_tombstone *tombstone = &self->tombstones[i];
+
+        if (tombstone->task == task && tombstone->incarnation == incarnation &&
+            tombstone->fence == fence)
+            return self->now_ms < tombstone->until_ms;
+    }
+    return false;
+}
+
+static void tell(struct model *self, const struct model_task *task)
+{
+    if (task->session >= 0)
+        self->sessions[task->session].stops++;
+}
+
+enum status model_ack(struct model *self, int id, int incarnation, uint32_t fence, bool proves,
+                      unsigned result, bool *ret_salvaged, bool *ret_repeated)
+{
+    struct model_task *task = holder(self, id, incarnation, fence);
+
+    *ret_salvaged = *ret_repeated = false;
+    if (task != NULL) {
+        self->events.useful_ms += held_ms(self, task);
+        close_task(self, task, fence, result);
+        return STATUS_OK;
+    }
+    *ret_repeated = may_be_repeated(self, id, incarnation, fence);
+    if (*ret_repeated)
+        return STATUS_OK;
+    task = &self->tasks[id];
+    if (!task->exists || task->incarnation != incarnation || !is_open(task) || !proves ||
+        self->config.late_results != LATE_RESULTS_SALVAGE)
+        return STATUS_LEASE_LOST;
+    if (task->state == TASK_LEASED) {
+        self->events.wasted_ms += held_ms(self, task);
+        tell(self, task);
+    }
+    *ret_salvaged = true;
+    self->events.salvaged++;
+    close_task(self, task, fence, result);
+    return STATUS_OK;
+}
+
+void model_backoff(const struct model *self, uint32_t failures, int64_t *ret_min_ms,
+                   int64_t *ret_max_ms)
+{
+    int64_t wait_ms = self->config.backoff_min_ms;
+
+    for (uint32_t i = 1; i < failures && wait_ms < self->config.backoff_max_ms; i++)
+        wait_ms *= 2;
+    if (wait_ms > self->config.backoff_max_ms)
+        wait_ms = self->config.backoff_max_ms;
+    *ret_min_ms = wait_ms / 2;
+    *ret_max_ms = wait_ms;
+}
+
+enum status model_nack(struct model *self, int id, int incarnation, uint32_t fence,
+                       enum task_command_kind kind, bool permanent, bool unstarted,
+                       int64_t delay_ms, unsigned checkpoint)
+{
+    struct model_task *task = holder(self, id, incarnation, fence);
+
+    if (task == NULL)
+        return STATUS_LEASE_LOST;
+    if (checkpoint != 0)
+        task->checkpoint = checkpoint;
+    if (!unstarted)
+        self->events.wasted_ms += held_ms(self, task);
+    if (kind == TASK_NACK_PREEMPTED) {
+        task->preemptions++;
+        self->events.preemptions++;
+    }
+    if (kind == TASK_NACK_FAILED) {
+        task->failures++;
+        self->events.failures++;
+        if (permanent || task->failures >= self->config.max_failures) {
+            die(task);
+            return STATUS_OK;
+        }
+    }
+    wait_or_ready(self, task, delay_ms);
+    return STATUS_OK;
+}
+
+enum status model_renew(struct model *self, int id, int incarnation, uint32_t fence,
+                        int64_t lease_ms)
+{
+    struct model_task *task = holder(self, id, incarnation, fence);
+
+    if (task == NULL)
+        return STATUS_LEASE_LOST;
+    if (task->session < 0 && self->now_ms + lease_ms > task->due_ms)
+        task->due_ms = self->now_ms + lease_ms;
+    return STATUS_OK;
+}
+
+enum status model_checkpoint(struct model *self, int id, int incarnation, uint32_t fence,
+                             unsigned checkpoint)
+{
+    struct model_task *task = holder(self, id, incarnation, fence);
+
+    if (task == NULL)
+        return STATUS_LEASE_LOST;
+    task->checkpoint = checkpoint;
+    return STATUS_OK;
+}
+
+enum status model_cancel(struct model *self, int id)
+{
+    struct model_task *task = &self->tasks[id];
+
+    if (!task->exists || is_forgotten(self, task))
+        return STATUS_TASK_NOT_FOUND;
+    if (!is_open(task))
+        return STATUS_WRONG_STATE;
+    if (task->state == TASK_LEASED) {
+        self->events.wasted_ms += held_ms(self, task);
+        tell(self, task);
+    }
+    die(task);
+    return STATUS_OK;
+}
+
+int model_redrive(struct model *self)
+{
+    int count = 0;
+
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+
+        if (!task->exists || task->state != TASK_DEAD)
+            continue;
+        task->failures = 0;
+        task->losses = 0;
+        wait_or_ready(self, task, 0);
+        count++;
+    }
+    return count;
+}
+
+static int erase(struct model *self, bool dead)
+{
+    int count = 0;
+
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+        bool goes = dead ? task->state == TASK_DEAD
+                         : task->state == TASK_READY || task->state == TASK_DELAYED;
+
+        if (!task->exists || !goes)
+            continue;
+        task->exists = false;
+        count++;
+    }
+    self->events.purged += count;
+    return count;
+}
+
+int model_delete_dead(struct model *self)
+{
+    return erase(self, true);
+}
+
+int model_purge(struct model *self)
+{
+    return erase(self, false);
+}
+
+int model_open(struct model *self, uint64_t id, int64_t session_ms)
+{
+    assert_true(self->session_count < MODEL_SESSIONS);
+    self->sessions[self->session_count] = (struct model_session){
+        .open = true,
+        .id = id,
+        .session_ms = session_ms,
+        .deadline_ms = self->now_ms + session_ms,
+    };
+    return self->session_count++;
+}
+
+int model_heartbeat(struct model *self, int index)
+{
+    struct model_session *session = &self->sessions[index];
+    int stops = session->stops;
+
+    if (!session->open)
+        return -1;
+    session->deadline_ms = self->now_ms + session->session_ms;
+    session->stops = 0;
+    return stops;
+}
+
+static void lose(struct model *self, struct model_task *task)
+{
+    self->events.wasted_ms += held_ms(self, task);
+    self->events.losses++;
+    task->losses++;
+    if (task->losses >= self->config.max_losses)
+        die(task);
+    else
+        wait_or_ready(self, task, 0);
+}
+
+int model_close(struct model *self, int index)
+{
+    int returned = 0;
+
+    if (!self->sessions[index].open)
+        return -1;
+    self->sessions[index].open = false;
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+
+        if (!task->exists || task->state != TASK_LEASED || task->session != index)
+            continue;
+        self->events.wasted_ms += held_ms(self, task);
+        self->events.preemptions++;
+        task->preemptions++;
+        wait_or_ready(self, task, 0);
+        returned++;
+    }
+    return returned;
+}
+
+void model_pass(struct model *self, int64_t now_ms)
+{
+    self->now_ms = now_ms;
+    for (int i = 0; i < self->session_count; i++)
+        self->sessions[i].open &= self->sessions[i].deadline_ms > now_ms;
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+
+        if (!task->exists)
+            continue;
+        if (task->state == TASK_DELAYED && task->due_ms <= now_ms)
+            wait_or_ready(self, task, 0);
+        else if (task->state == TASK_LEASED &&
+                 (task->session >= 0 ? !self->sessions[task->session].open
+                                     : task->due_ms <= now_ms))
+            lose(self, task);
+    }
+}
+
+void model_restart(struct model *self, int64_t grace_ms)
+{
+    for (int i = 0; i < self->session_count; i++) {
+        struct model_session *session = &self->sessions[i];
+
+        session->stops = 0;
+        session->deadline_ms =
+            self->now_ms + (session->session_ms > grace_ms ? session->session_ms : grace_ms);
+    }
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+
+        if (task->state == TASK_LEASED && task->session < 0 &&
+            task->due_ms < self->now_ms + grace_ms)
+            task->due_ms = self->now_ms + grace_ms;
+    }
+    for (int i = 0; i < self->tombstone_count; i++)
+        if (self->tombstones[i].until_ms > self->now_ms)
+            self->tombstones[i].until_ms = self->now_ms + REPEATABLE_MS;
+}
+
+struct model_counts model_counts(const struct model *self)
+{
+    struct model_counts counts = self->events;
+
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        const struct model_task *task = &self->tasks[i];
+
+        if (!task->exists)
+            continue;
+        counts.ready += task->state == TASK_READY;
+        counts.delayed += task->state == TASK_DELAYED;
+        counts.leased += task->state == TASK_LEASED;
+        counts.dead += task->state == TASK_DEAD;
+    }
+    return counts;
+}

@@ -37,7 +37,13 @@
     X(backup)                                                                                      \
     X(check)                                                                                       \
     X(bench_publish)                                                                               \
+    X(bench_single)                                                                                \
     X(bench_cycle)                                                                                 \
+    X(bench_drain)                                                                                 \
+    X(bench_dispatch)                                                                              \
+    X(bench_backlog)                                                                               \
+    X(bench_waiters)                                                                               \
+    X(bench_leases)                                                                                \
     X(bench_ceiling)                                                                               \
     X(completion)                                                                                  \
     X(help)                                                                                        \

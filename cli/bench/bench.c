@@ -10,18 +10,23 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "ackd/v1/admin.pb-c.h"
 #include "ackd/v1/queue.pb-c.h"
+#include "ackd/v1/session.pb-c.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cli/broker.h"
+#include "cli/interrupt.h"
 #include "cli/units.h"
 
 #define FILES_BESIDE 64 /* descriptors that are no connections */
+#define WAITERS_NS INT64_C(30000000000)
+#define POLL_MS 5
 
 static enum exit_code open_all(struct bench *self);
 static enum exit_code run_rounds(struct bench *self);
 static void report(struct bench *self, const struct figures *rounds, bool is_durable);
 
-/* Its default as a number, where the command has no such option. */
 int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback)
 {
     for (const struct option_spec *spec = cli->command->options; spec->name != NULL; spec++)
@@ -38,9 +43,10 @@ static void init(struct bench *self, struct cli *cli, const struct scenario *sce
         .state = cli_alloc(cli, scenario->state_size + 1),
         .payload_bytes = (size_t)cli_number(cli, "payload"),
         .batch = (size_t)bench_option(cli, "batch", 1),
-        .connections = (size_t)cli_number(cli, "connections"),
+        .connections = (size_t)bench_option(cli, "connections", 1),
+        .tasks = bench_option(cli, "tasks", 0),
         .depth = (size_t)bench_option(cli, "pipeline", 1),
-        .time_ns = cli_number(cli, "time") * 1000000,
+        .time_ns = bench_option(cli, "time", 0) * 1000000,
         .rounds = (size_t)bench_option(cli, "rounds", 1),
         .has_ids = bench_option(cli, "ids", 0) != 0,
         .with_ceiling = bench_option(cli, "ceiling", 0) != 0,
@@ -49,14 +55,20 @@ static void init(struct bench *self, struct cli *cli, const struct scenario *sce
              (long long)clock_wall_ms());
 }
 
-static void delete_queue(struct bench *self)
+static void delete_queue(struct bench *self, const char *queue)
 {
     Ackd__V1__DeleteQueueRequest request = ACKD__V1__DELETE_QUEUE_REQUEST__INIT;
     enum exit_code code;
 
-    request.name = self->queue;
-    if (self->has_queue && self->target.pid == 0)
-        BROKER_CALL(self->cli, "QueueService", "Delete", &request, delete_queue_response, &code);
+    request.name = (char *)queue;
+    BROKER_CALL(self->cli, "QueueService", "Delete", &request, delete_queue_response, &code);
+}
+
+/* A spawned broker's vanish with it. */
+static void delete_queues(struct bench *self)
+{
+    for (size_t i = 0; i < self->queue_count && self->target.pid == 0; i++)
+        delete_queue(self, self->queues[i]);
 }
 
 enum exit_code bench_run(struct cli *cli, const struct scenario *scenario)
@@ -76,7 +88,7 @@ enum exit_code bench_run(struct cli *cli, const struct scenario *scenario)
         scenario->end(self);
     load_close(&self->load);
     ceiling_close(&self->ceiling);
-    delete_queue(self);
+    delete_queues(self);
     target_close(&self->target);
     return code;
 }
@@ -93,27 +105,25 @@ static void raise_files(size_t connections)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-enum exit_code bench_make_queue(struct bench *self, const char *name)
+static enum exit_code make_queue(struct bench *self, const char *name)
 {
     Ackd__V1__CreateQueueRequest request = ACKD__V1__CREATE_QUEUE_REQUEST__INIT;
     enum exit_code code;
 
+    ASSERT(self->queue_count < BENCH_QUEUES_MAX);
     request.name = (char *)name;
-    BROKER_CALL(self->cli, "QueueService", "Create", &request, create_queue_response, &code);
-    return code;
+    if (BROKER_CALL(self->cli, "QueueService", "Create", &request, create_queue_response, &code) ==
+        NULL)
+        return code;
+    snprintf(self->queues[self->queue_count++], BENCH_QUEUE_MAX, "%s", name);
+    return EXIT_OK;
 }
 
-enum exit_code bench_count_done(struct bench *self, int64_t *ret_done)
+enum exit_code bench_make_queue(struct bench *self, const char *suffix,
+                                char ret_queue[BENCH_QUEUE_MAX])
 {
-    Ackd__V1__GetQueueRequest request = ACKD__V1__GET_QUEUE_REQUEST__INIT;
-    Ackd__V1__GetQueueResponse *reply;
-    enum exit_code code;
-
-    request.name = self->queue;
-    reply = BROKER_CALL(self->cli, "QueueService", "Get", &request, get_queue_response, &code);
-    if (reply != NULL)
-        *ret_done = reply->queue->counts->done;
-    return code;
+    snprintf(ret_queue, BENCH_QUEUE_MAX, "%s-%s", self->queue, suffix);
+    return make_queue(self, ret_queue);
 }
 
 static enum exit_code open_all(struct bench *self)
@@ -128,11 +138,13 @@ static enum exit_code open_all(struct bench *self)
         code = ceiling_open(&self->ceiling, self->target.directory, self->payload_bytes,
                             self->has_ids);
     if (code == EXIT_OK)
-        code = bench_make_queue(self, self->queue);
-    self->has_queue = code == EXIT_OK;
-    if (code == EXIT_OK)
-        code = load_open(&self->load, &self->target.address, self->connections);
+        code = make_queue(self, self->queue);
     return code;
+}
+
+enum exit_code bench_connect(struct bench *self, size_t links)
+{
+    return load_open(&self->load, &self->target.address, links);
 }
 
 static enum exit_code run_ceiling(struct bench *self, struct figures *figures)
@@ -194,13 +206,44 @@ static const char *durability(const struct bench *self, bool is_durable)
     return "fsync before every reply";
 }
 
+/* The options that say how much: what the command has of them. */
+static const struct {
+    const char *option;
+    const char *json;
+    const char *label;
+} settings[] = {
+    {"payload", "payloadBytes", "payload bytes"}, {"connections", "connections", "connections"},
+    {"batch", "batch", "tasks a request"},        {"pipeline", "pipeline", "requests at once"},
+    {"rate", "rate", "publishes a second"},       {"rounds", "roundCount", "rounds"},
+};
+
+static void print_settings(const struct cli *cli)
+{
+    const char *before = ": ";
+    struct text text;
+
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        int64_t value = bench_option(cli, settings[i].option, -1);
+
+        if (value < 0)
+            continue;
+        printf("%s%s %s", before, settings[i].label, units_count(&text, value));
+        before = ", ";
+    }
+    putchar('\n');
+}
+
 static void report_json(const struct bench *self, const struct figures *medians,
                         const struct figures *rounds, bool is_durable)
 {
-    printf("{\"scenario\":\"%s\",\"durability\":\"%s\",\"payloadBytes\":%zu,\"batch\":%zu,"
-           "\"connections\":%zu,\"pipeline\":%zu,",
-           self->scenario->name, durability(self, is_durable), self->payload_bytes, self->batch,
-           self->connections, self->depth);
+    printf("{\"scenario\":\"%s\",\"durability\":\"%s\",\"taskIds\":%s,", self->scenario->name,
+           durability(self, is_durable), self->has_ids ? "true" : "false");
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        int64_t value = bench_option(self->cli, settings[i].option, -1);
+
+        if (value >= 0)
+            printf("\"%s\":%lld,", settings[i].json, (long long)value);
+    }
     figures_print_json(medians);
     printf(",\"rounds\":[");
     for (size_t i = 0; i < self->rounds; i++) {
@@ -220,10 +263,71 @@ static void report(struct bench *self, const struct figures *rounds, bool is_dur
         report_json(self, &medians, rounds, is_durable);
         return;
     }
-    printf("%s: payload %zu B, %zu connection%s, %zu task%s a request, %zu round%s\n",
-           self->scenario->name, self->payload_bytes, self->connections,
-           self->connections == 1 ? "" : "s", self->batch, self->batch == 1 ? "" : "s",
-           self->rounds, self->rounds == 1 ? "" : "s");
-    printf("  %-28s%s\n", "durability", durability(self, is_durable));
+    printf("%s%s", self->scenario->name, self->has_ids ? ", with task IDs" : "");
+    print_settings(self->cli);
+    figures_print_text("durability", durability(self, is_durable));
     figures_print(&medians);
+}
+
+enum exit_code bench_count_done(struct bench *self, const char *queue, int64_t *ret_done)
+{
+    Ackd__V1__GetQueueRequest request = ACKD__V1__GET_QUEUE_REQUEST__INIT;
+    Ackd__V1__GetQueueResponse *reply;
+    enum exit_code code;
+
+    request.name = (char *)queue;
+    reply = BROKER_CALL(self->cli, "QueueService", "Get", &request, get_queue_response, &code);
+    if (reply != NULL)
+        *ret_done = reply->queue->counts->done;
+    return code;
+}
+
+static enum exit_code count_waiters(struct bench *self, int64_t *ret_count)
+{
+    Ackd__V1__StatsRequest request = ACKD__V1__STATS_REQUEST__INIT;
+    Ackd__V1__StatsResponse *reply;
+    enum exit_code code;
+
+    *ret_count = 0;
+    reply = BROKER_CALL(self->cli, "AdminService", "Stats", &request, stats_response, &code);
+    for (size_t i = 0; reply != NULL && i < reply->n_shards; i++)
+        *ret_count += reply->shards[i]->waiters;
+    return code;
+}
+
+enum exit_code bench_await_waiters(struct bench *self, int64_t count)
+{
+    int64_t until_ns = monotonic_ns() + WAITERS_NS;
+    int64_t waiting = 0;
+    enum exit_code code = count_waiters(self, &waiting);
+
+    while (code == EXIT_OK && waiting < count) {
+        if (interrupt_came())
+            return interrupt_exit_code();
+        if (monotonic_ns() > until_ns) {
+            complain("%lld long polls should wait, but %lld do", (long long)count,
+                     (long long)waiting);
+            return EXIT_REFUSED;
+        }
+        interrupt_sleep(POLL_MS);
+        code = count_waiters(self, &waiting);
+    }
+    return code;
+}
+
+enum exit_code bench_open_session(struct bench *self, const char *queue, int64_t session_ms,
+                                  char **ret_session)
+{
+    Ackd__V1__OpenSessionRequest request = ACKD__V1__OPEN_SESSION_REQUEST__INIT;
+    Ackd__V1__OpenSessionResponse *reply;
+    enum exit_code code;
+
+    request.queue = (char *)queue;
+    request.worker = (char *)"ackctl bench";
+    request.session_ms = session_ms;
+    reply =
+        BROKER_CALL(self->cli, "SessionService", "Open", &request, open_session_response, &code);
+    if (reply != NULL)
+        *ret_session = reply->session_id;
+    return code;
 }

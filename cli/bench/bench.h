@@ -24,6 +24,10 @@
 #include "cli/bench/target.h"
 #include "cli/cli.h"
 
+#define BENCH_PAYLOAD_MIN 16
+#define BENCH_QUEUE_MAX 96
+#define BENCH_QUEUES_MAX 4
+
 struct bench;
 
 struct scenario {
@@ -46,14 +50,16 @@ struct bench {
     const struct scenario *scenario;
     void *state; /* the scenario's own */
     struct target target;
-    struct load load; /* `connections` links */
+    struct load load; /* opened by the scenario's begin */
     struct ceiling ceiling;
-    char queue[64];
-    bool has_queue;
+    char queue[64];                                 /* its name */
+    char queues[BENCH_QUEUES_MAX][BENCH_QUEUE_MAX]; /* all that were made, it among them */
+    size_t queue_count;
 
     size_t payload_bytes;
     size_t batch; /* tasks a request */
     size_t connections;
+    int64_t tasks;
     size_t depth; /* requests under way on one connection */
     int64_t time_ns;
     size_t rounds;
@@ -64,41 +70,49 @@ struct bench {
 /* The whole run; a command's run function is this and its scenario. */
 enum exit_code bench_run(struct cli *cli, const struct scenario *scenario);
 
-/* For scenarios. A queue of this run, besides bench->queue. */
-enum exit_code bench_make_queue(struct bench *self, const char *name);
-enum exit_code bench_count_done(struct bench *self, int64_t *ret_done);
-/* Whether the scenario's command has this option, and its number if so. */
+/* For scenarios: opens bench->load with so many links. */
+enum exit_code bench_connect(struct bench *self, size_t links);
+/* A queue beside bench->queue, named after it. */
+enum exit_code bench_make_queue(struct bench *self, const char *suffix,
+                                char ret_queue[BENCH_QUEUE_MAX]);
+/* How many tasks of the queue are done. */
+enum exit_code bench_count_done(struct bench *self, const char *queue, int64_t *ret_done);
+/* Returns when so many long polls wait at the broker. */
+enum exit_code bench_await_waiters(struct bench *self, int64_t count);
+/* Opens a session; its ID lives as long as the run. */
+enum exit_code bench_open_session(struct bench *self, const char *queue, int64_t session_ms,
+                                  char **ret_session);
+/* The number of an option (of a flag: 0 or 1); `fallback` if the command has no such option. */
 int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback);
 
-/* Rows of an option table: what all scenarios take, and what several do. */
-#define BENCH_OPTIONS(connections_default, time_default)                                           \
-    {"spawn", 0,    OPTION_FILE,                                                                   \
-     "ACKD",  NULL, "start this broker on a fresh directory for the run, instead of --url"},       \
-        {"dir",                                                                                    \
-         0,                                                                                        \
-         OPTION_FILE,                                                                              \
-         "DIR",                                                                                    \
-         ".",                                                                                      \
-         "where the data of --spawn and --ceiling lies for the run: on the disk to measure"},      \
-        {"payload", 0, OPTION_NUMBER, "BYTES", "256", "of each task", 16, 1048576},                \
-        {"connections", 'c', OPTION_NUMBER, "N", connections_default, "how many", 1, 20000},       \
+/* Rows of an option table. */
+#define BENCH_ROW(...)                                                                             \
     {                                                                                              \
-        "time", 't', OPTION_DURATION, "TIME", time_default, "how long a round is measured", 10,    \
-            3600000                                                                                \
+        __VA_ARGS__                                                                                \
     }
+#define BENCH_SPAWN                                                                                \
+    BENCH_ROW("spawn", 0, OPTION_FILE, "ACKD", NULL,                                               \
+              "start this broker on a fresh directory for the run, instead of --url")
+#define BENCH_DIR                                                                                  \
+    BENCH_ROW("dir", 0, OPTION_FILE, "DIR", ".",                                                   \
+              "where the data of --spawn and --ceiling lies for the run: on the disk to measure")
+#define BENCH_PAYLOAD                                                                              \
+    BENCH_ROW("payload", 0, OPTION_NUMBER, "BYTES", "256", "of each task", BENCH_PAYLOAD_MIN,      \
+              1048576)
+#define BENCH_CONNECTIONS(fallback, text)                                                          \
+    BENCH_ROW("connections", 'c', OPTION_NUMBER, "N", fallback, text, 1, 20000)
 #define BENCH_BATCH(fallback)                                                                      \
-    {                                                                                              \
-        "batch", 'b', OPTION_NUMBER, "N", fallback, "tasks a request", 1, 10000                    \
-    }
+    BENCH_ROW("batch", 'b', OPTION_NUMBER, "N", fallback, "tasks a request", 1, 10000)
+#define BENCH_TASKS(fallback, text)                                                                \
+    BENCH_ROW("tasks", 'n', OPTION_NUMBER, "N", fallback, text, 1, 1000000000)
+#define BENCH_TIME(fallback)                                                                       \
+    BENCH_ROW("time", 't', OPTION_DURATION, "TIME", fallback, "how long a round is measured", 10,  \
+              3600000)
 #define BENCH_ROUNDS                                                                               \
-    {                                                                                              \
-        "rounds", 'r', OPTION_NUMBER, "N", "3", "measure so often, and tell medians", 1, 1000      \
-    }
+    BENCH_ROW("rounds", 'r', OPTION_NUMBER, "N", "3", "measure so often, and tell medians", 1, 1000)
 #define BENCH_CEILING                                                                              \
-    {                                                                                              \
-        "ceiling", 0, OPTION_FLAG, NULL, NULL,                                                     \
-            "before each round the same traffic straight into LMDB in --dir, and the share of it " \
-            "that the broker reaches"                                                              \
-    }
+    BENCH_ROW("ceiling", 0, OPTION_FLAG, NULL, NULL,                                               \
+              "before each round the same traffic straight into LMDB in --dir, and the share of "  \
+              "it that the broker reaches")
 
 #endif

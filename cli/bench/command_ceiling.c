@@ -4,8 +4,7 @@
  */
 #include <stdio.h>
 
-#include "cli/bench/ceiling.h"
-#include "cli/bench/target.h"
+#include "cli/bench/bench.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/units.h"
@@ -100,7 +99,7 @@ const struct command command_bench_ceiling = {
         (const struct option_spec[]){
             {"dir", 0, OPTION_FILE, "DIR", ".",
              "where the data lies for the run: the disk to measure"},
-            {"payload", 0, OPTION_NUMBER, "BYTES", "256", "of each task", 16, 1048576},
+            BENCH_PAYLOAD,
             {"batch", 'b', OPTION_NUMBER, "N", "0", "tasks a commit; 0: several sizes in turn", 0,
              100000},
             {"ids", 0, OPTION_FLAG, NULL, NULL, "with the records that task IDs need"},

@@ -38,25 +38,25 @@ static void fill_payload(uint8_t *payload, size_t size)
     }
 }
 
-static void make_request(struct feeder *self, struct request *request)
+void feeder_make_request(struct bench *bench, const char *queue, size_t batch, bool has_ids,
+                         struct request *ret_request)
 {
-    struct cli *cli = self->bench->cli;
     Ackd__V1__PublishRequest message = ACKD__V1__PUBLISH_REQUEST__INIT;
     Ackd__V1__NewTask task = ACKD__V1__NEW_TASK__INIT;
 
-    task.payload.len = self->bench->payload_bytes;
-    task.payload.data = cli_alloc(cli, task.payload.len);
+    task.payload.len = bench->payload_bytes;
+    task.payload.data = cli_alloc(bench->cli, task.payload.len);
     fill_payload(task.payload.data, task.payload.len);
-    if (self->has_ids)
+    if (has_ids)
         task.task_id = (char *)(ID_PREFIX "0000000000000000");
-    message.queue = self->bench->queue;
+    message.queue = (char *)queue;
     message.brief = true;
-    message.n_tasks = self->batch;
-    message.tasks = CLI_ARRAY(cli, self->batch, Ackd__V1__NewTask *);
-    for (size_t i = 0; i < self->batch; i++)
+    message.n_tasks = batch;
+    message.tasks = CLI_ARRAY(bench->cli, batch, Ackd__V1__NewTask *);
+    for (size_t i = 0; i < batch; i++)
         message.tasks[i] = &task;
-    request_init(request, self->bench->target.host, "TaskService/Publish");
-    request_add(request, &message.base);
+    request_init(ret_request, bench->target.host, "TaskService/Publish");
+    request_add(ret_request, &message.base);
 }
 
 /* Where the IDs stand: the tasks are alike, so the distance is the same from each to the next. */
@@ -79,13 +79,14 @@ static void find_ids(struct feeder *self)
     ASSERT(found > 0);
 }
 
-void feeder_init(struct feeder *self, struct bench *bench, size_t batch, bool has_ids)
+void feeder_init(struct feeder *self, struct bench *bench, const char *queue, size_t batch,
+                 bool has_ids)
 {
-    *self = (struct feeder){.bench = bench, .batch = batch, .has_ids = has_ids};
+    *self = (struct feeder){.bench = bench, .queue = queue, .batch = batch, .has_ids = has_ids};
     self->request_count = has_ids ? bench->load.count * bench->depth : 1;
     self->requests = CLI_ARRAY(bench->cli, self->request_count, struct request);
     for (size_t i = 0; i < self->request_count; i++)
-        make_request(self, &self->requests[i]);
+        feeder_make_request(bench, queue, batch, has_ids, &self->requests[i]);
     if (has_ids)
         find_ids(self);
 }

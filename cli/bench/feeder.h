@@ -14,6 +14,7 @@
 
 struct feeder {
     struct bench *bench;
+    const char *queue;
     size_t batch;
     bool has_ids;
     struct request *requests;
@@ -29,10 +30,14 @@ struct feeder {
 };
 
 /* Zeroed it may be given to feeder_deinit. */
-void feeder_init(struct feeder *self, struct bench *bench, size_t batch, bool has_ids);
+void feeder_init(struct feeder *self, struct bench *bench, const char *queue, size_t batch,
+                 bool has_ids);
 void feeder_deinit(struct feeder *self);
 /* Publishes until `count` tasks (rounded up to whole requests) are stored or the time comes. */
 enum exit_code feeder_run(struct feeder *self, int64_t count, int64_t until_ns);
+/* A PublishRequest of so many tasks, for those who send it themselves. */
+void feeder_make_request(struct bench *bench, const char *queue, size_t batch, bool has_ids,
+                         struct request *ret_request);
 /* A batch that suits filling a queue with such payloads. */
 size_t feeder_fill_batch(size_t payload_bytes);
 

@@ -83,6 +83,9 @@ static const char *format(struct text *out, enum figure_unit unit, double value)
     switch (unit) {
     case UNIT_COUNT:
         return units_count(out, llround(value));
+    case UNIT_MEAN:
+        snprintf(out->data, sizeof out->data, value < 10 ? "%.2f" : "%.0f", value);
+        return out->data;
     case UNIT_RATE:
         return units_rate(out, value);
     case UNIT_TIME:
@@ -96,10 +99,16 @@ static const char *format(struct text *out, enum figure_unit unit, double value)
         snprintf(out->data, sizeof out->data, "%.2f", value);
         return out->data;
     case UNIT_SHARE:
-        snprintf(out->data, sizeof out->data, "%.0f %% of a core", value * 100);
+        snprintf(out->data, sizeof out->data,
+                 value < 0.1 ? "%.2f %% of a core" : "%.0f %% of a core", value * 100);
         return out->data;
     }
     return "";
+}
+
+void figures_print_text(const char *label, const char *text)
+{
+    printf("  %-*s%s\n", LABEL_WIDTH, label, text);
 }
 
 void figures_print(const struct figures *self)
@@ -108,8 +117,7 @@ void figures_print(const struct figures *self)
 
     for (int i = 0; i < FIGURE_COUNT; i++)
         if (self->all[i].known)
-            printf("  %-*s%s\n", LABEL_WIDTH, specs[i].label,
-                   format(&text, specs[i].unit, self->all[i].value));
+            figures_print_text(specs[i].label, format(&text, specs[i].unit, self->all[i].value));
 }
 
 void figures_print_json(const struct figures *self)

@@ -39,6 +39,11 @@ enum exit_code meter_stop(struct meter *self, struct target *target)
     return EXIT_OK;
 }
 
+double meter_rate(const struct meter *self, int64_t tasks)
+{
+    return self->took_ns <= 0 ? 0 : (double)tasks * 1e9 / (double)self->took_ns;
+}
+
 void meter_report(const struct meter *self, int64_t tasks, struct figures *figures)
 {
     double seconds = (double)self->took_ns / 1e9;
@@ -47,7 +52,7 @@ void meter_report(const struct meter *self, int64_t tasks, struct figures *figur
         return;
     figures_set(figures, FIGURE_TASKS, (double)tasks);
     figures_set(figures, FIGURE_SECONDS, seconds);
-    figures_set(figures, FIGURE_RATE, (double)tasks / seconds);
+    figures_set(figures, FIGURE_RATE, meter_rate(self, tasks));
     figures_set(figures, FIGURE_COMMITS, (double)self->commits / seconds);
     figures_set(figures, FIGURE_BROKER_SHARE, self->broker_cpu_s / seconds);
     figures_set(figures, FIGURE_CLIENT_SHARE, self->client_cpu_s / seconds);

@@ -25,6 +25,8 @@ struct meter {
 
 enum exit_code meter_start(struct meter *self, struct target *target);
 enum exit_code meter_stop(struct meter *self, struct target *target);
+/* Of so many tasks in the time measured, a second; 0 if there was none. */
+double meter_rate(const struct meter *self, int64_t tasks);
 /* What was measured while so many tasks went through. */
 void meter_report(const struct meter *self, int64_t tasks, struct figures *figures);
 void meter_report_latencies(const struct histogram *latencies, struct figures *figures);

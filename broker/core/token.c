@@ -50,55 +50,55 @@ uint64_t token_seal(uint32_t queue, int64_t created_ms)
     return crc32c(CRC_SEED, bytes, sizeof bytes);
 }
 
-static void base36_write(uint64_t value, char ret_text[16])
+/* Writes the digits of `value` and returns where the text goes on: IDs are made for every task of
+ * a lease, which is no place for printf. */
+static char *digits_write(uint64_t value, unsigned base, char *at)
 {
-    char reversed[16];
+    char reversed[24];
     size_t size = 0;
 
     do {
-        reversed[size++] = "0123456789abcdefghijklmnopqrstuvwxyz"[value % 36];
-        value /= 36;
+        reversed[size++] = "0123456789abcdefghijklmnopqrstuvwxyz"[value % base];
+        value /= base;
     } while (value > 0);
-    for (size_t i = 0; i < size; i++)
-        ret_text[i] = reversed[size - 1 - i];
-    ret_text[size] = '\0';
+    while (size > 0)
+        *at++ = reversed[--size];
+    return at;
 }
 
 size_t made_id_write(struct place place, int64_t created_ms, char ret_text[MADE_ID_BYTES_MAX])
 {
-    char created[16];
-    int size;
+    char *at = ret_text;
 
-    base36_write((uint64_t)created_ms, created);
-    size = snprintf(ret_text, MADE_ID_BYTES_MAX, "@%s.%d.%" PRIu64, created, (int)place.priority,
-                    place.seq);
-    ASSERT(size > 0 && size < MADE_ID_BYTES_MAX);
-    return (size_t)size;
+    *at++ = '@';
+    at = digits_write((uint64_t)created_ms, 36, at);
+    *at++ = '.';
+    *at++ = (char)('0' + place.priority);
+    *at++ = '.';
+    at = digits_write(place.seq, 10, at); /* 1 + 13 + 1 + 1 + 1 + 20 characters at most */
+    *at = '\0';
+    return (size_t)(at - ret_text);
 }
 
 bool made_id_read(struct slice id, uint32_t queue, int64_t created_ms, struct place *ret_place)
 {
     char text[MADE_ID_BYTES_MAX];
-    char created[16];
-    char expected[20];
-    int prefix_size;
+    char again[MADE_ID_BYTES_MAX];
+    const char *dot;
     int priority;
     uint64_t seq;
-    char again[MADE_ID_BYTES_MAX];
 
     if (!made_id_is(id) || id.size >= sizeof text)
         return false;
     memcpy(text, id.data, id.size);
     text[id.size] = '\0';
-
-    base36_write((uint64_t)created_ms, created);
-    prefix_size = snprintf(expected, sizeof expected, "@%s.", created);
-    if (strncmp(text, expected, (size_t)prefix_size) != 0 ||
-        sscanf(text + prefix_size, "%d.%" SCNu64, &priority, &seq) != 2 || priority < 0 ||
+    dot = strchr(text, '.');
+    if (dot == NULL || sscanf(dot, ".%d.%" SCNu64, &priority, &seq) != 2 || priority < 0 ||
         priority > PRIORITY_MAX)
         return false;
     *ret_place = (struct place){queue, (uint8_t)priority, seq};
-    /* One place, one text: nothing that scanf forgives may be another name of it. */
+    /* One place, one text: this also compares the creation time, and nothing that scanf forgives
+     * is another name of the task. */
     made_id_write(*ret_place, created_ms, again);
     return strcmp(again, text) == 0;
 }

@@ -177,6 +177,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .listen_count = config->listen.count,
         .io_threads = (int)config->io_threads,
         .connections_max = config->connections_max,
+        .memory_bytes_max = config->memory_bytes_max,
         .header_timeout_ms = config->header_timeout_ms,
         .body_timeout_ms = config->body_timeout_ms,
         .idle_timeout_ms = config->idle_timeout_ms,

@@ -38,6 +38,8 @@
     X(NETWORK, io_threads, "io-threads", COUNT, "N", 1, 64, "1", "threads for connections")        \
     X(NETWORK, connections_max, "max-connections", COUNT, "N", 1, 1000000, "20000",                \
       "connections open at once")                                                                  \
+    X(NETWORK, memory_bytes_max, "max-request-memory", SIZE, "SIZE", 1 << 20, INT64_C(1) << 40,    \
+      "512MiB", "of requests being read and served; past it bodies over 64 KiB are refused")       \
     X(NETWORK, header_timeout_ms, "header-timeout", DURATION, "TIME", 10, 3600000, "10s",          \
       "from a request's first byte to the end of its head")                                        \
     X(NETWORK, body_timeout_ms, "body-timeout", DURATION, "TIME", 10, 3600000, "10s",              \

@@ -60,7 +60,7 @@ void connection_open(struct loop *loop, int socket)
     self->loop = loop;
     list_append(&loop->connections, &self->link);
     uv_tcp_init(&loop->uv, &self->tcp);
-    http_reader_init(&self->reader, rpc_body_bytes_max(loop->options->rpc));
+    http_reader_init(&self->reader, &loop->limits);
     http_writer_init(&self->writer, (uv_stream_t *)&self->tcp);
     self->writer.sent_bytes = &loop->options->counters->sent_bytes;
     self->writer.written = on_written;

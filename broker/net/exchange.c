@@ -13,6 +13,8 @@
 #include "net/loop.h"
 
 #define SPARE_MAX 64
+/* What serving a request takes beside its body: the decoded message, and the service's copies. */
+#define MEMORY_PER_BODY 2
 
 struct exchange *exchange_take(struct loop *loop)
 {
@@ -50,6 +52,8 @@ void exchange_fill(struct exchange *self, struct connection *connection,
     request->arena = &self->arena;
     request->mailbox = &self->loop->mailbox;
     request->done = done;
+    self->counted_bytes = (int64_t)request->body.size * MEMORY_PER_BODY;
+    counter_add(&self->loop->options->counters->request_bytes, self->counted_bytes);
 }
 
 struct http_reply exchange_reply(const struct exchange *self)
@@ -74,6 +78,8 @@ void exchange_release(struct exchange *self)
 {
     struct loop *loop = self->loop;
 
+    counter_add(&loop->options->counters->request_bytes, -self->counted_bytes);
+    self->counted_bytes = 0;
     buffer_deinit(&self->request.reply);
     list_remove(&self->link);
     self->connection = NULL;

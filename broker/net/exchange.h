@@ -23,6 +23,7 @@ struct exchange {
     struct connection *connection; /* NULL: orphaned */
     struct arena arena;
     struct rpc_request request;
+    int64_t counted_bytes; /* of this request, in counters.request_bytes */
     bool keep_alive;
     bool http_1_0;
     bool head_only;

@@ -10,7 +10,7 @@
  * Invariants
  *   R1  The parser is never given a byte of a head beyond its limits, nor of a second request: it
  *       pauses at each message's end and goes on only when http_reader_next was called.
- *   R2  A body never takes more memory than came of it, nor more than body_bytes_max.
+ *   R2  A body never takes more memory than came of it, nor more than its limit.
  *   R3  After HTTP_REFUSED the parser is not fed again.
  *
  * The callbacks get spans: a value may come in any number of pieces.
@@ -24,7 +24,6 @@
 
 /* Framing of a chunked body may double it, and add so much. */
 #define CHUNK_OVERHEAD_BYTES (64 << 10)
-#define BODY_FIRST_BYTES ((int64_t)64 << 10)
 
 static enum http_event feed_head(struct http_reader *self, struct slice *input);
 static enum http_event feed_body(struct http_reader *self, struct slice *input);
@@ -46,9 +45,9 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_end,
 };
 
-void http_reader_init(struct http_reader *self, int64_t body_bytes_max)
+void http_reader_init(struct http_reader *self, const struct http_limits *limits)
 {
-    *self = (struct http_reader){.body_bytes_max = body_bytes_max};
+    *self = (struct http_reader){.limits = limits};
     llhttp_init(&self->parser, HTTP_REQUEST, &settings);
     self->parser.data = self;
     http_head_init(&self->head);
@@ -74,7 +73,7 @@ enum http_event http_reader_feed(struct http_reader *self, struct slice *input, 
 {
     ASSERT(input->size > 0 && !self->whole); /* R1 */
     if (self->request == NULL)
-        self->request = http_request_new(now_ms);
+        self->request = http_request_new(self->limits, now_ms);
     if (self->request == NULL)
         return HTTP_REFUSED;
     ASSERT(self->request->refused_http == 0); /* R3 */
@@ -159,7 +158,7 @@ static enum http_event feed_body(struct http_reader *self, struct slice *input)
     if (event == HTTP_REFUSED)
         return event;
     self->body_raw_bytes += (int64_t)(before - input->size);
-    if (self->body_raw_bytes > self->body_bytes_max * 2 + CHUNK_OVERHEAD_BYTES)
+    if (self->body_raw_bytes > self->limits->body_bytes_max * 2 + CHUNK_OVERHEAD_BYTES)
         return refuse(self, 413, "the chunks' framing is larger than the body");
     return event;
 }
@@ -253,7 +252,7 @@ static int on_head_end(llhttp_t *parser)
     if ((parser->flags & F_CONTENT_LENGTH) != 0)
         request->content_length =
             parser->content_length > INT64_MAX ? INT64_MAX : (int64_t)parser->content_length;
-    http_rules_check(request, parser, self->body_bytes_max);
+    http_rules_check(request, parser);
     if (request->refused_http != 0)
         return -1;
     self->wants_continue = request->fields[HTTP_HEADER_EXPECT].present && !request->http_1_0;
@@ -267,21 +266,15 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
 
     self->wants_continue = false;
     request->body_bytes += (int64_t)size;
-    if (request->body_bytes > self->body_bytes_max) { /* R2; only chunks can get here */
-        http_rules_refuse_body(request, self->body_bytes_max, request->body_bytes);
+    if (request->body_bytes > self->limits->body_bytes_max) { /* R2; only chunks can get here */
+        http_rules_refuse_body(request, request->body_bytes);
         return HPE_USER;
     }
     if (request->content_length == (int64_t)size) {
         request->body_whole = slice_of(at, size);
         return 0;
     }
-    if (request->body.capacity == 0 && request->content_length > 0)
-        (void)buffer_reserve(&request->body, (size_t)(request->content_length < BODY_FIRST_BYTES
-                                                          ? request->content_length
-                                                          : BODY_FIRST_BYTES));
-    buffer_append(&request->body, slice_of(at, size));
-    if (request->body.failed)
-        http_request_refuse(request, 503, STATUS_UNAVAILABLE, "there is no memory for the body");
+    http_request_append(request, slice_of(at, size));
     return verdict(request);
 }
 

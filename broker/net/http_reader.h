@@ -30,14 +30,14 @@ struct http_reader {
     llhttp_t parser;
     struct http_head head;
     struct http_request *request; /* owned; NULL between requests */
-    int64_t body_bytes_max;
+    const struct http_limits *limits;
     int64_t body_raw_bytes; /* with the chunks' framing */
     bool in_body;
     bool whole;
     bool wants_continue;
 };
 
-void http_reader_init(struct http_reader *self, int64_t body_bytes_max);
+void http_reader_init(struct http_reader *self, const struct http_limits *limits);
 void http_reader_deinit(struct http_reader *self);
 /* Takes bytes from the front of *input, which must not be empty. The body of a whole request may
  * point into what was taken. */

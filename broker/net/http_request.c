@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define BODY_SMALL_BYTES ((int64_t)64 << 10)
+
 static struct slice span_view(const struct http_request *self, struct http_span span);
 
-struct http_request *http_request_new(int64_t now_ms)
+struct http_request *http_request_new(const struct http_limits *limits, int64_t now_ms)
 {
     struct http_request *self = calloc(1, sizeof *self);
 
     if (self == NULL)
         return NULL;
+    self->limits = limits;
     self->field = -1;
     self->begun_ms = now_ms;
     return self;
@@ -25,6 +28,7 @@ void http_request_free(struct http_request *self)
 {
     if (self == NULL)
         return;
+    counter_add(self->limits->memory_bytes, -(int64_t)self->body.size);
     buffer_deinit(&self->text);
     buffer_deinit(&self->body);
     free(self);
@@ -77,6 +81,35 @@ struct slice http_request_path(const struct http_request *self)
 struct slice http_request_body(const struct http_request *self)
 {
     return self->body.size != 0 ? buffer_view(&self->body) : self->body_whole;
+}
+
+void http_request_check_memory(struct http_request *self, int64_t body_bytes, int64_t more_bytes)
+{
+    int64_t taken = counter_get(self->limits->memory_bytes) + more_bytes;
+
+    if (body_bytes <= BODY_SMALL_BYTES || taken <= self->limits->memory_bytes_max ||
+        self->refused_http != 0)
+        return;
+    http_request_refuse(self, 503, STATUS_UNAVAILABLE,
+                        "the broker is busy with large requests: try again, or send less at once");
+    self->error.limit = self->limits->memory_bytes_max;
+    self->error.value = taken;
+}
+
+void http_request_append(struct http_request *self, struct slice piece)
+{
+    int64_t first =
+        self->content_length < BODY_SMALL_BYTES ? self->content_length : BODY_SMALL_BYTES;
+
+    if (self->body.capacity == 0 && first > 0)
+        (void)buffer_reserve(&self->body, (size_t)first);
+    buffer_append(&self->body, piece);
+    if (self->body.failed) {
+        http_request_refuse(self, 503, STATUS_UNAVAILABLE, "there is no memory for the body");
+        return;
+    }
+    counter_add(self->limits->memory_bytes, (int64_t)piece.size);
+    http_request_check_memory(self, (int64_t)self->body.size, 0);
 }
 
 void http_request_refuse(struct http_request *self, int http_status, enum status status,

@@ -34,7 +34,15 @@ struct http_span {
     bool present;
 };
 
+/* The same for every connection. */
+struct http_limits {
+    int64_t body_bytes_max;
+    int64_t memory_bytes_max;      /* of all requests being read and served */
+    _Atomic int64_t *memory_bytes; /* what they take now: a counter */
+};
+
 struct http_request {
+    const struct http_limits *limits;
     struct buffer text; /* the target, then the values of the fields that matter */
     struct http_span target;
     struct http_span fields[HTTP_HEADER_COUNT];
@@ -58,12 +66,17 @@ struct http_request {
 };
 
 /* NULL: no memory. */
-struct http_request *http_request_new(int64_t now_ms);
+struct http_request *http_request_new(const struct http_limits *limits, int64_t now_ms);
 void http_request_free(struct http_request *self);
 struct slice http_request_field(const struct http_request *self, int header);
 /* The path, and nothing of the query; an absolute target is cut to its path. */
 struct slice http_request_path(const struct http_request *self);
 struct slice http_request_body(const struct http_request *self);
+/* Adds a piece of the body; refuses the request if there is no room for it. */
+void http_request_append(struct http_request *self, struct slice piece);
+/* Refuses a request whose body is large, or is going to be, while requests take much memory. The
+ * small ones, acks and heartbeats among them, are always taken. */
+void http_request_check_memory(struct http_request *self, int64_t body_bytes, int64_t more_bytes);
 /* Marks the request as refused, the first reason counting. */
 void http_request_refuse(struct http_request *self, int http_status, enum status status,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));

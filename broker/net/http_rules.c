@@ -95,7 +95,7 @@ static void check_expect(struct http_request *request)
                             "the only expectation met is 100-continue");
 }
 
-void http_rules_check(struct http_request *request, const llhttp_t *parser, int64_t body_bytes_max)
+void http_rules_check(struct http_request *request, const llhttp_t *parser)
 {
     check_version(request, parser);
     check_upgrade(request, parser);
@@ -103,14 +103,19 @@ void http_rules_check(struct http_request *request, const llhttp_t *parser, int6
     check_target(request);
     check_transfer_encoding(request, parser);
     check_expect(request);
-    if (request->content_length > body_bytes_max)
-        http_rules_refuse_body(request, body_bytes_max, request->content_length);
+    if (request->content_length > request->limits->body_bytes_max)
+        http_rules_refuse_body(request, request->content_length);
+    http_request_check_memory(request, request->content_length, request->content_length);
 }
 
-void http_rules_refuse_body(struct http_request *request, int64_t limit, int64_t value)
+void http_rules_refuse_body(struct http_request *request, int64_t body_bytes)
 {
+    int64_t limit = request->limits->body_bytes_max;
+
+    if (request->refused_http != 0)
+        return;
     http_request_refuse(request, 413, STATUS_TOO_LARGE,
                         "the request's body is over %" PRId64 " bytes", limit);
     request->error.limit = limit;
-    request->error.value = value;
+    request->error.value = body_bytes;
 }

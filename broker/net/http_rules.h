@@ -13,8 +13,8 @@
 int http_rules_find_field(const char *name, size_t size);
 const char *http_rules_field_name(int field);
 /* Refuses the request if its head breaks a rule. */
-void http_rules_check(struct http_request *request, const llhttp_t *parser, int64_t body_bytes_max);
+void http_rules_check(struct http_request *request, const llhttp_t *parser);
 /* Refuses it for the size of its body. */
-void http_rules_refuse_body(struct http_request *request, int64_t limit, int64_t value);
+void http_rules_refuse_body(struct http_request *request, int64_t body_bytes);
 
 #endif

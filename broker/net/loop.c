@@ -33,7 +33,13 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
 {
     int code;
 
-    *self = (struct loop){.options = options, .drained_fd = drained_fd};
+    *self = (struct loop){
+        .options = options,
+        .drained_fd = drained_fd,
+        .limits = {.body_bytes_max = rpc_body_bytes_max(options->rpc),
+                   .memory_bytes_max = options->memory_bytes_max,
+                   .memory_bytes = &options->counters->request_bytes},
+    };
     self->read_buffer = malloc(LOOP_READ_BYTES);
     if (self->read_buffer == NULL)
         return UV_ENOMEM;

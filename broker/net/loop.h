@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "net/http_request.h"
 #include "net/net.h"
 #include "net/timeouts.h"
 #include "shard/mailbox.h"
@@ -33,6 +34,7 @@ struct loop {
     /* Fixed after the start. */
     const struct net_options *options;
     struct listener *listener; /* NULL: another loop accepts */
+    struct http_limits limits;
     int drained_fd; /* written to when the last connection of all has gone while draining */
     pthread_t thread;
     bool started;

@@ -18,6 +18,8 @@
 #define TRAFFIC_TABLE(X)                                                                           \
     /* field, metric, type, text */                                                                \
     X(in_flight, "ackd_requests_in_flight", "gauge", "Requests being served now")                  \
+    X(request_bytes, "ackd_request_memory_bytes", "gauge",                                         \
+      "Memory of the requests being read and served")                                              \
     X(connections, "ackd_connections", "gauge", "Connections open now")                            \
     X(connections_accepted, "ackd_connections_accepted_total", "counter", "Connections accepted")  \
     X(connections_refused, "ackd_connections_refused_total", "counter",                            \

@@ -229,6 +229,24 @@ def test_a_store_that_is_cut_short_ends_the_broker(broker_with):
     reader.join()
 
 
+def test_a_machine_without_descriptors_left_refuses_nobody_for_good(tmp_path):
+    port_file = tmp_path / "ports"
+    process = Process(["prlimit", "--nofile=40:40", "--", ACKD, "--store", "mem", "--port-file",
+                       port_file, "--listen", "127.0.0.1:0"], tmp_path / "log")
+    try:
+        wait_until(port_file.exists, "the port file is there")
+        port = int(port_file.read_text().rsplit(":", 1)[1])
+        clients = [RawClient(port) for _ in range(60)]
+        wait_until(lambda: any(each["event"] == "accept_failed" for each in events(process.log)),
+                   "it has no descriptors left")
+        assert clients[0].call("/healthz", verb="GET").status == 200
+        for each in clients[:50]:
+            each.socket.close()
+        assert clients[59].call("/healthz", verb="GET").status == 200
+    finally:
+        process.kill()
+
+
 def test_a_client_that_leaves_its_long_poll_takes_no_task(broker):
     for leave in (lambda client: client.socket.close(), lambda client: client.end()):
         poll = waiting_poll(broker, "left")

@@ -132,6 +132,34 @@ def test_chunks_over_the_limit_are_refused_as_soon_as_they_pass_it(broker_with, 
         assert raw.reply().status == 413
 
 
+def test_large_requests_are_refused_while_others_take_the_memory_and_small_ones_are_not(broker_with):
+    running = broker_with("--max-request-memory", "1MiB")
+    running.call("QueueService/Create", name="q")
+    whole = request("/ackd.v1.TaskService/Publish",
+                    b'{"queue":"q","tasks":[{"payload":"%s"}]}' % (b"A" * 600_000))
+    with RawClient(running.port) as first, RawClient(running.port) as second:
+        first.send(whole[:-1])
+        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") > 590_000, "it has come")
+        second.send(whole)
+        reply = second.reply()
+        assert (reply.status, reply.json()["code"]) == (503, "unavailable")
+        assert running.call("TaskService/Publish", queue="q", tasks=[{}])["stored"] == 1
+        first.send(whole[-1:])
+        assert first.reply().json()["stored"] == 1
+        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back")
+        assert first.call(LIST, b" " * 700_000 + b"{}").status == 200
+
+
+def test_chunks_are_refused_too_when_they_take_too_much_memory(broker_with):
+    running = broker_with("--max-request-memory", "1MiB")
+    with RawClient(running.port) as raw:
+        raw.send(request(LIST, b"", "Transfer-Encoding: chunked")
+                 .replace(b"Content-Length: 0\r\n", b""))
+        raw.send(b"10000\r\n%s\r\n" % (b" " * 65536) * 20)
+        assert raw.reply().status == 503
+        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back")
+
+
 def test_a_head_that_does_not_end_in_time_is_refused(broker_with):
     with RawClient(broker_with("--header-timeout", "150ms").port) as raw:
         raw.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ")
@@ -212,7 +240,7 @@ def test_a_client_that_takes_no_replies_is_left_and_costs_little(broker_with):
             sizes = [line for line in other.call("/metrics", verb="GET").body.decode().splitlines()
                      if line.startswith("process_resident_memory_bytes")]
         assert float(sizes[0].split()[1]) < 64 << 20
-        wait_until(lambda: connections(running) == 1, "the client is left")
+        wait_until(lambda: gauge(running, "ackd_connections") == 1, "the client is left")
 
 
 def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
@@ -223,16 +251,18 @@ def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
         raw.send(request("/ackd.v1.TaskService/Lease", b'{"queue":"q","maxTasks":20}'))
         begun, taken = time.monotonic(), 0
         while taken < 15_000_000:
-            taken += len(raw.socket.recv(1 << 17))
+            data = raw.socket.recv(1 << 17)
+            assert data, "the broker has left its client"
+            taken += len(data)
             time.sleep(0.01)  # this is the slowness
         assert time.monotonic() - begun > 0.6
 
 
-def connections(running) -> int:
+def gauge(running, name: str) -> int:
     with RawClient(running.port) as raw:
         text = raw.call("/metrics", verb="GET").body.decode()
-    return next(int(line.split()[1]) for line in text.splitlines()
-                if line.startswith("ackd_connections "))
+    return next(int(float(line.split()[1])) for line in text.splitlines()
+                if line.startswith(name + " "))
 
 
 def test_many_connections_are_served_on_several_threads(broker_with):
@@ -244,5 +274,5 @@ def test_many_connections_are_served_on_several_threads(broker_with):
         assert {each.reply().status for each in clients} == {200}
     for each in clients:
         each.socket.close()
-    wait_until(lambda: connections(running) == 1, "the connections are gone")
+    wait_until(lambda: gauge(running, "ackd_connections") == 1, "the connections are gone")
     assert running.stop() == 0

@@ -2,7 +2,8 @@
 /*
  * token.c -- lease tokens and made IDs as text.
  *
- * Token bytes: place(13) fence(4) seal(4) crc32c(4) = 25, which is 34 characters.
+ * Token bytes: place(13) fence(4) seal(4) and 3 of a crc32c = 24, which is 32 characters and leaves
+ * no bit over: a token has one text.
  */
 #include "core/token.h"
 
@@ -12,29 +13,33 @@
 #include "base/assert.h"
 #include "core/limits.h"
 
-#define TOKEN_RAW_BYTES (PLACE_BYTES + 4 + 4 + 4)
+#define SEALED_BYTES (PLACE_BYTES + 4 + 4)
+#define CRC_BYTES 3
+#define TOKEN_RAW_BYTES (SEALED_BYTES + CRC_BYTES)
 #define CRC_SEED UINT32_C(0x61636b64) /* "ackd" */
 
 size_t token_write(const struct lease_token *self, char ret_text[TOKEN_BYTES_MAX])
 {
     struct key place = key_of_place(self->place);
-    uint8_t raw[TOKEN_RAW_BYTES];
+    uint8_t raw[SEALED_BYTES + 4];
 
     memcpy(raw, place.data, PLACE_BYTES);
     be32_put(raw + PLACE_BYTES, self->fence);
     be32_put(raw + PLACE_BYTES + 4, (uint32_t)self->seal);
-    be32_put(raw + PLACE_BYTES + 8, crc32c(CRC_SEED, raw, PLACE_BYTES + 8));
-    return base64url_encode(slice_of(raw, sizeof raw), ret_text);
+    be32_put(raw + SEALED_BYTES, crc32c(CRC_SEED, raw, SEALED_BYTES));
+    return base64url_encode(slice_of(raw, TOKEN_RAW_BYTES), ret_text);
 }
 
 bool token_read(struct slice text, struct lease_token *ret_token)
 {
     uint8_t raw[TOKEN_BYTES_MAX];
+    uint8_t crc[4];
     size_t size;
 
     if (text.size >= TOKEN_BYTES_MAX || !base64_decode(text, raw, &size) || size != TOKEN_RAW_BYTES)
         return false;
-    if (be32_get(raw + PLACE_BYTES + 8) != crc32c(CRC_SEED, raw, PLACE_BYTES + 8))
+    be32_put(crc, crc32c(CRC_SEED, raw, SEALED_BYTES));
+    if (memcmp(crc, raw + SEALED_BYTES, CRC_BYTES) != 0)
         return false;
     ret_token->fence = be32_get(raw + PLACE_BYTES);
     ret_token->seal = be32_get(raw + PLACE_BYTES + 4);

@@ -215,7 +215,7 @@ enum status dead_record_read(struct slice key, struct slice value, struct dead_r
     ret->reason = eye_u8(&eye);
     ret->dead_ms = eye_i64(&eye);
     ret->dataset = eye_u32(&eye);
-    return eye_end(&eye);
+    return ret->reason == DEAD_NOT || ret->reason > DEAD_CORRUPT ? STATUS_CORRUPT : eye_end(&eye);
 }
 
 uint8_t *attribute_write(const struct attribute *self, uint8_t *at)

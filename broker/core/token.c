@@ -104,6 +104,5 @@ bool made_id_read(struct slice id, uint32_t queue, int64_t created_ms, struct pl
     *ret_place = (struct place){queue, (uint8_t)priority, seq};
     /* One place, one text: this also compares the creation time, and nothing that scanf forgives
      * is another name of the task. */
-    made_id_write(*ret_place, created_ms, again);
-    return strcmp(again, text) == 0;
+    return slice_equal(id, slice_of(again, made_id_write(*ret_place, created_ms, again)));
 }

@@ -72,6 +72,7 @@ static enum status start(struct broker *broker, const struct config *config, str
 static void drain(struct broker *broker, int signals_fd)
 {
     broker_drain(broker);
+    LOG_INFO("stopping", LOG_INT("connections", net_connection_count(broker->net)));
     if (signals_wait(signals_fd, net_drained_fd(broker->net), broker->config->stop_timeout_ms) == 0)
         return;
     LOG_WARN("stopped_at_once", LOG_STRING("reason", "a second signal"));
@@ -107,7 +108,6 @@ static int run(const struct config *config)
                  LOG_STRING("version", ACKD_VERSION), LOG_INT("pid", getpid()));
 
     signals_wait(signals_fd, -1, -1);
-    LOG_INFO("stopping", LOG_INT("connections", net_connection_count(broker.net)));
     drain(&broker, signals_fd);
     broker_close(&broker);
     port_file_remove(config->port_file);

@@ -176,7 +176,8 @@ def test_a_publish_ends_a_long_poll(broker, calls, queue):
 def test_a_renewed_lease_ends_later(calls, queue):
     publish(calls, queue, "a")
     [task] = lease(calls, queue, leaseMs=5000)
-    [renewed] = calls.renew(items=[{"leaseToken": task["leaseToken"], "leaseMs": 60000}])["outcomes"]
+    [renewed] = calls.renew(
+        items=[{"leaseToken": task["leaseToken"], "leaseMs": 60000}])["outcomes"]
     assert int(renewed["deadlineUnixMs"]) > int(task["deadlineUnixMs"]) + 50000
 
 
@@ -262,7 +263,8 @@ def test_dead_letters_are_listed_redriven_and_deleted(broker, calls, queue):
     make_dead(calls, queue, "a", "b", "c")
     dead = broker.call("DeadLetterService/List", queue=queue)["deadLetters"]
     assert [each["task"]["taskId"] for each in dead] == ["a", "b", "c"]
-    assert {(each["reason"], each["error"]) for each in dead} == {("DEAD_REASON_FAILURES", "broken")}
+    assert {(each["reason"], each["error"]) for each in dead} == {
+        ("DEAD_REASON_FAILURES", "broken")}
     assert broker.call("DeadLetterService/Redrive", queue=queue,
                        selection={"taskIds": ["b"]}) == {"redriven": "1"}
     assert broker.call("DeadLetterService/Delete", queue=queue,
@@ -281,7 +283,8 @@ def test_results_are_kept_by_task_id(broker, calls, queue):
     listed = broker.call("ResultService/List", queue=queue)["results"]
     assert [each["taskId"] for each in listed] == ["a", "b"]
     some = broker.call("ResultService/List", queue=queue, taskIds=["b", "zzz"], idsOnly=True)
-    assert [each["taskId"] for each in some["results"]] == ["b"] and "data" not in some["results"][0]
+    [only] = some["results"]
+    assert only["taskId"] == "b" and "data" not in only
 
 
 def test_a_dataset_says_how_far_it_is_and_what_it_cost(broker, calls, queue):

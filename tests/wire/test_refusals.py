@@ -87,7 +87,8 @@ BROKEN_RULES = [
     ("QueueService/Create", {"name": "Upper"}, "INVALID", "name", None, None),
     ("QueueService/Create", {"name": ".dot"}, "INVALID", "name", None, None),
     ("QueueService/Create", {"name": "a b"}, "INVALID", "name", None, None),
-    *[("QueueService/Create", {"name": "x", "config": {name: value}}, "INVALID", field, limit, value)
+    *[("QueueService/Create", {"name": "x", "config": {name: value}}, "INVALID", field, limit,
+       value)
       for name, field, limit, value in [
           ("leaseMs", "config.lease_ms", 1000, 999),
           ("leaseMs", "config.lease_ms", 43200000, 43200001),
@@ -108,7 +109,8 @@ BROKEN_RULES = [
     ("QueueService/List", {"pageSize": -1}, "INVALID", "page_size", 1, -1),
     ("QueueService/List", {"pageToken": "%%%"}, "INVALID", "page_token", None, None),
     ("TaskService/Publish", {"queue": "q"}, "INVALID", "tasks", 1, 0),
-    ("TaskService/Publish", {"queue": "q", "tasks": [{}] * MANY}, "TOO_LARGE", "tasks", 10000, MANY),
+    ("TaskService/Publish", {"queue": "q", "tasks": [{}] * MANY}, "TOO_LARGE", "tasks", 10000,
+     MANY),
     ("TaskService/Publish", {"queue": "q", "tasks": [{}], "dataset": "d" * 257}, "TOO_LARGE",
      "dataset", 256, 257),
     ("TaskService/Publish", {"queue": "q", "tasks": [{}], "dataset": "a\u0007"}, "INVALID",
@@ -197,7 +199,8 @@ def test_a_token_that_is_none_is_refused_for_its_item(ready):
 
 
 def test_a_queue_that_exists_with_another_config_is_refused(ready):
-    code, detail = refusal(ready, "QueueService/Create", {"name": "q", "config": {"maxFailures": 7}})
+    code, detail = refusal(ready, "QueueService/Create",
+                           {"name": "q", "config": {"maxFailures": 7}})
     assert (code, detail["status"]) == ("already_exists", "STATUS_QUEUE_EXISTS")
 
 
@@ -217,7 +220,8 @@ def test_an_old_lease_is_lost(ready):
         item = {"leaseToken": token} | ({"reason": 3} if method == "Nack" else {})
         [outcome] = ready.call(f"TaskService/{method}", items=[item])["outcomes"]
         assert outcome["error"]["status"] == "STATUS_LEASE_LOST", method
-    code, detail = refusal(ready, "TaskService/SaveCheckpoint", {"leaseToken": token, "data": "AA=="})
+    code, detail = refusal(ready, "TaskService/SaveCheckpoint",
+                           {"leaseToken": token, "data": "AA=="})
     assert (code, detail["status"]) == ("failed_precondition", "STATUS_LEASE_LOST")
 
 
@@ -269,7 +273,8 @@ def test_a_method_is_called_with_post(raw, verb):
     assert (reply.status, reply.headers["allow"]) == (405, "POST, OPTIONS")
 
 
-@pytest.mark.parametrize("path", ["/ackd.v1.QueueService/Nope", "/ackd.v1.Nope/Get", "/ackd.v2.X/Y"])
+@pytest.mark.parametrize("path", ["/ackd.v1.QueueService/Nope", "/ackd.v1.Nope/Get",
+                                  "/ackd.v2.X/Y"])
 def test_a_method_that_is_not_there_is_unimplemented(raw, path):
     reply = raw.call(path, b"{}")
     assert (reply.status, reply.json()["code"]) == (404, "unimplemented")

@@ -212,8 +212,7 @@ enum status held_read_row(struct shard *shard, struct place place, struct task_r
         status = task_record_read(key_slice(&key), value, ret);
     if (status != STATUS_OK || arena == NULL)
         return status;
-    ret->id = arena_copy(arena, ret->id);
-    if (ret->id.data == NULL && ret->id.size > 0)
+    if (!copy_slice(arena, ret->id, &ret->id))
         return STATUS_TOO_LARGE;
     return with_body ? body_copy(shard, place, ret, arena, &ret->body) : STATUS_OK;
 }

@@ -316,9 +316,8 @@ static enum status prepare(struct taker *self, const struct held *held,
         .body = body,
         .attributes_size = record->attributes_size,
     };
-    if (dataset != NULL)
-        out->dataset = arena_copy(arena, slice_of(dataset->name, dataset->name_size));
-    if (out->dataset.data == NULL && out->dataset.size > 0)
+    if (dataset != NULL &&
+        !copy_slice(arena, slice_of(dataset->name, dataset->name_size), &out->dataset))
         return STATUS_TOO_LARGE;
     if (held->task.has_checkpoint) {
         status = checkpoint_copy(self->shard, held->place, arena, &out->checkpoint);

@@ -64,9 +64,10 @@ static enum status add_view(struct shard *shard, struct queue *queue, struct res
         return STATUS_OK;
     memcpy(key.data, key_bytes.data, key_bytes.size);
     *view = (struct result_view){.fence = record.fence, .stored_ms = record.stored_ms};
-    view->id = arena_copy(arena, slice_of(key.data + 4, key.size - 4));
-    if (dataset != NULL)
-        view->dataset = arena_copy(arena, slice_of(dataset->name, dataset->name_size));
+    if (!copy_slice(arena, slice_of(key.data + 4, key.size - 4), &view->id) ||
+        (dataset != NULL &&
+         !copy_slice(arena, slice_of(dataset->name, dataset->name_size), &view->dataset)))
+        return STATUS_TOO_LARGE;
     if (!call->ids_only) {
         status = blob_copy(shard, key, CHUNK_RESULT, &record, arena, &view->data);
         if (status != STATUS_OK)

@@ -171,34 +171,42 @@ static enum call_result run_close(struct shard *shard, struct call *base)
     return more ? CALL_AGAIN : CALL_DONE;
 }
 
+static bool fill_view(struct arena *arena, const struct session *session, const struct queue *queue,
+                      struct session_view *ret)
+{
+    *ret = (struct session_view){
+        .session = session->id,
+        .opened_ms = session->opened_ms,
+        .heartbeat_ms = session->heartbeat_ms,
+        .session_ms = session->session_ms,
+        .leased = session->lease_count,
+        .acked = session->acked,
+    };
+    return copy_slice(arena, slice_of(queue->name, queue->name_size), &ret->queue) &&
+           copy_slice(arena, slice_of(session->worker, session->worker_size), &ret->worker);
+}
+
 static enum call_result run_list(struct shard *shard, struct call *base)
 {
     struct session_call *call = CONTAINER_OF(base, struct session_call, call);
     struct queue *only = NULL;
+    bool has_room = true;
 
     call->view_count = 0;
     if (call->queue.size > 0 && (only = shard_find_queue(shard, call->queue, &base->error)) == NULL)
         return CALL_DONE;
     call->views = ARENA_ARRAY(base->arena, shard->sessions.count, struct session_view);
-    for (struct map_node *node = map_next(&shard->sessions, NULL);
-         node != NULL && call->views != NULL; node = map_next(&shard->sessions, node)) {
+    has_room = call->views != NULL;
+    for (struct map_node *node = map_next(&shard->sessions, NULL); node != NULL && has_room;
+         node = map_next(&shard->sessions, node)) {
         struct session *session = CONTAINER_OF(node, struct session, node);
         struct queue *queue = shard_queue_of_number(shard, session->queue);
 
         if (session->ended || queue == NULL || (only != NULL && queue != only))
             continue;
-        call->views[call->view_count++] = (struct session_view){
-            .session = session->id,
-            .queue = arena_copy(base->arena, slice_of(queue->name, queue->name_size)),
-            .worker = arena_copy(base->arena, slice_of(session->worker, session->worker_size)),
-            .opened_ms = session->opened_ms,
-            .heartbeat_ms = session->heartbeat_ms,
-            .session_ms = session->session_ms,
-            .leased = session->lease_count,
-            .acked = session->acked,
-        };
+        has_room = fill_view(base->arena, session, queue, &call->views[call->view_count++]);
     }
-    if (call->views == NULL)
+    if (!has_room)
         error_set(&base->error, STATUS_TOO_LARGE, "too many sessions for one reply");
     return CALL_DONE;
 }

@@ -92,10 +92,19 @@ void shard_each_queue(struct shard *self,
 
 void shard_send(struct shard *self, struct call *call)
 {
+    bool stopped;
+
     pthread_mutex_lock(&self->mutex);
-    list_append(&self->inbox, &call->link);
-    pthread_cond_signal(&self->wake);
+    stopped = self->stopped;
+    if (!stopped) {
+        list_append(&self->inbox, &call->link);
+        pthread_cond_signal(&self->wake);
+    }
     pthread_mutex_unlock(&self->mutex);
+    if (!stopped)
+        return;
+    error_set(&call->error, STATUS_UNAVAILABLE, "the broker is stopping");
+    mailbox_post(call->mailbox, &call->letter);
 }
 
 void shard_cancel(struct shard *self, struct call *call)
@@ -120,13 +129,16 @@ void shard_drain(struct shard *self)
 /* Takes what waits, at most a batch of it. */
 static void take_inbox(struct shard *self, struct list *calls, struct list *cancels)
 {
+    size_t bytes = 0;
+
     pthread_mutex_lock(&self->mutex);
     list_append_all(cancels, &self->cancels);
-    for (int i = 0; i < BATCH_CALLS_MAX; i++) {
+    for (int i = 0; i < BATCH_CALLS_MAX && bytes < BATCH_BYTES_MAX; i++) {
         struct list *link = list_take_first(&self->inbox);
 
         if (link == NULL)
             break;
+        bytes += CONTAINER_OF(link, struct call, link)->arena->used_bytes;
         list_append(calls, link);
     }
     pthread_mutex_unlock(&self->mutex);

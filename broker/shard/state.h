@@ -45,6 +45,7 @@
 #include "shard/shard.h"
 
 #define BATCH_CALLS_MAX 2000
+#define BATCH_BYTES_MAX (4u << 20)         /* of the calls' arenas; one call may have more */
 #define STEP_RECORDS_MAX 1000              /* of long work, a batch */
 #define TOMBSTONE_MS INT64_C(600000)       /* a done lease's ack may be repeated this long */
 #define TOMBSTONES_MAX (UINT32_C(1) << 20) /* or until so many more were acked */
@@ -194,11 +195,12 @@ struct shard {
     struct shard_options options;
     struct store *store;
 
-    pthread_mutex_t mutex; /* guards the next five */
+    pthread_mutex_t mutex; /* guards the next six */
     pthread_cond_t wake;
     struct list inbox;
     struct list cancels; /* by cancel_link */
     bool stopping;
+    bool stopped; /* the thread takes nothing any more */
     atomic_bool draining;
     pthread_t thread;
     bool has_thread;
@@ -243,6 +245,12 @@ struct shard {
 };
 
 /* ---- shard.c ---- */
+/* Copies into a call's arena; false if it has no room. */
+static inline bool copy_slice(struct arena *arena, struct slice from, struct slice *ret)
+{
+    *ret = arena_copy(arena, from);
+    return ret->data != NULL || from.size == 0;
+}
 uint64_t shard_random(struct shard *self);
 /* The queue of that name, unless it is being deleted; fills in the call's error. */
 struct queue *shard_find_queue(struct shard *self, struct slice name, struct error *error);

@@ -44,6 +44,7 @@ static bool wait_for_work(struct shard *self)
         pthread_cond_timedwait(&self->wake, &self->mutex, &until);
     }
     go_on = !self->stopping || !list_is_empty(&self->inbox);
+    self->stopped = !go_on;
     pthread_mutex_unlock(&self->mutex);
     return go_on;
 }
@@ -55,9 +56,8 @@ static void *thread_main(void *argument)
 
     snprintf(name, sizeof name, "ackd-shard-%d", self->options.index);
     pthread_setname_np(pthread_self(), name);
-    while (wait_for_work(self))
-        while (shard_step(self))
-            ;
+    while (wait_for_work(self)) /* asked each time: what the shard does by itself may never end */
+        shard_step(self);
     wait_drain(self); /* nobody waits any more: shard_stop comes after the faces have gone */
     shard_step(self);
     return NULL;

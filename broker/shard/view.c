@@ -21,11 +21,12 @@ enum status view_fill(struct shard *shard, struct held *held, bool with_body, st
         .attributes_size = with_body ? record.attributes_size : 0,
         .payload_size = record.body_size - record.attributes_size,
         .task = held->task,
-        .error = arena_copy(arena, slice_of(held->error, held->error_size)),
         .published_ms = record.published_ms,
     };
-    if (dataset != NULL)
-        ret->dataset = arena_copy(arena, slice_of(dataset->name, dataset->name_size));
+    if (!copy_slice(arena, slice_of(held->error, held->error_size), &ret->error) ||
+        (dataset != NULL &&
+         !copy_slice(arena, slice_of(dataset->name, dataset->name_size), &ret->dataset)))
+        return STATUS_TOO_LARGE;
     return STATUS_OK;
 }
 

@@ -13,12 +13,13 @@
  * Reads give out copies that are freed at the next write and at the transaction's end, so that
  * a sanitizer sees whoever uses a slice longer than S5 allows.
  *
- * One thread uses it. A read transaction reads the tables as they are, and so may not be open
- * beside a write transaction; that is asserted. There is no file, so that a backup is refused
+ * A read transaction reads the tables as they are: it and a write transaction wait for each other.
+ * So one thread may not have both open. There is no file, so that a backup is refused
  * (STATUS_UNIMPLEMENTED).
  */
 #include "store/mem.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -44,8 +45,8 @@ struct mem_store {
     uint64_t live_bytes;
     uint64_t max_bytes; /* 0: no limit */
 
+    pthread_rwlock_t lock;  /* held by each open transaction, for writing or reading */
     struct mem_txn *writer; /* the open write transaction, or NULL */
-    size_t readers;         /* open read transactions */
     struct undo *undos;
     size_t undo_count;
     size_t undo_capacity;
@@ -80,6 +81,7 @@ enum status store_mem_open(struct store **ret_store)
     if (self == NULL)
         return STATUS_INTERNAL;
     self->base.ops = &mem_ops;
+    pthread_rwlock_init(&self->lock, NULL);
     for (int table = 0; table < STORE_TABLE_COUNT; table++)
         rows_init(&self->tables[table]);
     *ret_store = &self->base;
@@ -99,7 +101,6 @@ void store_mem_crash(struct store *base)
 {
     struct mem_store *self = store_of(base);
 
-    ASSERT(self->readers == 0);
     if (self->writer != NULL) {
         undo_all(self);
         end(self->writer);
@@ -116,22 +117,25 @@ void store_mem_set_max(struct store *base, uint64_t bytes)
 static enum status mem_begin(struct store *base, bool writable, struct store_txn **ret_txn)
 {
     struct mem_store *self = store_of(base);
-    struct mem_txn *txn;
+    struct mem_txn *txn = calloc(1, sizeof *txn);
 
-    ASSERT(self->writer == NULL);
-    ASSERT(!writable || self->readers == 0);
-    if (self->failed)
-        return STATUS_INTERNAL;
-    txn = calloc(1, sizeof *txn);
     if (txn == NULL)
         return STATUS_INTERNAL;
+    if (writable)
+        pthread_rwlock_wrlock(&self->lock);
+    else
+        pthread_rwlock_rdlock(&self->lock);
+    ASSERT(self->writer == NULL);
+    if (self->failed) {
+        pthread_rwlock_unlock(&self->lock);
+        free(txn);
+        return STATUS_INTERNAL;
+    }
     txn->base.store = base;
     txn->base.writable = writable;
     arena_init(&txn->loans, SIZE_MAX);
     if (writable)
         self->writer = txn;
-    else
-        self->readers++;
     *ret_txn = &txn->base;
     return STATUS_OK;
 }
@@ -264,11 +268,12 @@ static void mem_close(struct store *base)
 {
     struct mem_store *self = store_of(base);
 
-    ASSERT(self->writer == NULL && self->readers == 0);
+    ASSERT(self->writer == NULL);
     ASSERT(self->undo_count == 0); /* M1 */
     for (int table = 0; table < STORE_TABLE_COUNT; table++)
         rows_deinit(&self->tables[table]);
     free(self->undos);
+    pthread_rwlock_destroy(&self->lock);
     free(self);
 }
 
@@ -368,8 +373,7 @@ static void end(struct mem_txn *txn)
 
     if (txn->base.writable)
         self->writer = NULL;
-    else
-        self->readers--;
+    pthread_rwlock_unlock(&self->lock);
     arena_deinit(&txn->loans);
     free(txn);
 }

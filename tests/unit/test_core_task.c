@@ -126,10 +126,10 @@ static struct task_command command_of(char head, int nth, struct queue_config *c
         command.kind = TASK_CHECKPOINT;
         command.has_data = true;
         break;
-    case 'B':
-        command.proves_completion = true; /* fall through */
     case 'A':
+    case 'B':
         command.kind = TASK_ACK;
+        command.proves_completion = head == 'B';
         break;
     case 'F':
         command.kind = TASK_NACK_FAILED;

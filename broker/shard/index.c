@@ -221,68 +221,110 @@ static void drop_queue(struct shard *shard, struct queue *queue)
     }
 }
 
+static void apply_lease_begin(struct shard *shard, struct effect *effect)
+{
+    lease_insert(shard, effect->lease, effect->session_id, effect->at_ms);
+}
+
+static void apply_lease_move(struct shard *shard, struct effect *effect)
+{
+    struct lease *lease = lease_find(shard, effect->place);
+
+    if (lease != NULL && lease->session == NULL)
+        heap_move(&shard->lease_deadlines, &lease->deadline, effect->at_ms);
+}
+
+static void apply_lease_end(struct shard *shard, struct effect *effect)
+{
+    struct lease *lease = lease_find(shard, effect->place);
+
+    ASSERT(lease != NULL); /* M2 */
+    lease_drop(shard, lease, effect->acked);
+}
+
+static void apply_lease_forget(struct shard *shard, struct effect *effect)
+{
+    struct lease *lease = lease_find(shard, effect->place);
+
+    if (lease != NULL && lease->fence == effect->fence)
+        lease_drop(shard, lease, false);
+}
+
+static void apply_stop(struct shard *shard, struct effect *effect)
+{
+    session_note_stop(shard, effect);
+}
+
+static void apply_tombstone(struct shard *shard, struct effect *effect)
+{
+    tombstone_push(shard, effect->place, effect->at_ms);
+}
+
+static void apply_session_begin(struct shard *shard, struct effect *effect)
+{
+    struct session *session = effect->session;
+    struct queue *queue = shard_queue_of_number(shard, session->queue);
+
+    map_insert(&shard->sessions, &session->node, hash_u64(session->id));
+    heap_push(&shard->session_deadlines, &session->deadline, effect->at_ms);
+    if (queue != NULL)
+        queue->session_count++;
+}
+
+static void apply_session_close(struct shard *shard, struct effect *effect)
+{
+    struct session *session = session_find(shard, effect->session_id);
+
+    if (session != NULL)
+        session->ended = true;
+}
+
+static void apply_session_end(struct shard *shard, struct effect *effect)
+{
+    struct session *session = session_find(shard, effect->session_id);
+    struct queue *queue;
+
+    ASSERT(session != NULL && list_is_empty(&session->leases));
+    queue = shard_queue_of_number(shard, session->queue);
+    if (queue != NULL)
+        queue->session_count--;
+    heap_remove(&shard->session_deadlines, &session->deadline);
+    map_remove(&shard->sessions, &session->node);
+    session_free(session);
+}
+
+static void apply_queue_deleting(struct shard *shard, struct effect *effect)
+{
+    shard->deleting_count++;
+    wait_drop_queue(shard, effect->queue);
+    drop_queue(shard, effect->queue);
+    queue_unname(shard, effect->queue);
+}
+
+static void apply_queue_gone(struct shard *shard, struct effect *effect)
+{
+    shard->deleting_count--;
+    queue_free(shard, effect->queue);
+}
+
 void index_apply(struct shard *shard, struct effect *effect)
 {
-    struct lease *lease;
-    struct session *session;
+    static void (*const appliers[])(struct shard *, struct effect *) = {
+        [EFFECT_LEASE_BEGIN] = apply_lease_begin,
+        [EFFECT_LEASE_MOVE] = apply_lease_move,
+        [EFFECT_LEASE_END] = apply_lease_end,
+        [EFFECT_LEASE_FORGET] = apply_lease_forget,
+        [EFFECT_STOP] = apply_stop,
+        [EFFECT_TOMBSTONE] = apply_tombstone,
+        [EFFECT_SESSION_BEGIN] = apply_session_begin,
+        [EFFECT_SESSION_CLOSE] = apply_session_close,
+        [EFFECT_SESSION_END] = apply_session_end,
+        [EFFECT_QUEUE_DELETING] = apply_queue_deleting,
+        [EFFECT_QUEUE_GONE] = apply_queue_gone,
+    };
 
-    switch (effect->kind) {
-    case EFFECT_LEASE_BEGIN:
-        lease_insert(shard, effect->lease, effect->session_id, effect->at_ms);
-        break;
-    case EFFECT_LEASE_MOVE:
-        lease = lease_find(shard, effect->place);
-        if (lease != NULL && lease->session == NULL)
-            heap_move(&shard->lease_deadlines, &lease->deadline, effect->at_ms);
-        break;
-    case EFFECT_LEASE_END:
-        lease = lease_find(shard, effect->place);
-        ASSERT(lease != NULL); /* M2 */
-        lease_drop(shard, lease, effect->acked);
-        break;
-    case EFFECT_LEASE_FORGET:
-        lease = lease_find(shard, effect->place);
-        if (lease != NULL && lease->fence == effect->fence)
-            lease_drop(shard, lease, false);
-        break;
-    case EFFECT_STOP:
-        session_note_stop(shard, effect);
-        break;
-    case EFFECT_TOMBSTONE:
-        tombstone_push(shard, effect->place, effect->at_ms);
-        break;
-    case EFFECT_SESSION_BEGIN:
-        session = effect->session;
-        map_insert(&shard->sessions, &session->node, hash_u64(session->id));
-        heap_push(&shard->session_deadlines, &session->deadline, effect->at_ms);
-        if (shard_queue_of_number(shard, session->queue) != NULL)
-            shard_queue_of_number(shard, session->queue)->session_count++;
-        break;
-    case EFFECT_SESSION_CLOSE:
-        session = session_find(shard, effect->session_id);
-        if (session != NULL)
-            session->ended = true;
-        break;
-    case EFFECT_SESSION_END:
-        session = session_find(shard, effect->session_id);
-        ASSERT(session != NULL && list_is_empty(&session->leases));
-        if (shard_queue_of_number(shard, session->queue) != NULL)
-            shard_queue_of_number(shard, session->queue)->session_count--;
-        heap_remove(&shard->session_deadlines, &session->deadline);
-        map_remove(&shard->sessions, &session->node);
-        session_free(session);
-        break;
-    case EFFECT_QUEUE_DELETING:
-        shard->deleting_count++;
-        wait_drop_queue(shard, effect->queue);
-        drop_queue(shard, effect->queue);
-        queue_unname(shard, effect->queue);
-        break;
-    case EFFECT_QUEUE_GONE:
-        shard->deleting_count--;
-        queue_free(shard, effect->queue);
-        break;
-    }
+    ASSERT((size_t)effect->kind < sizeof appliers / sizeof appliers[0]);
+    appliers[effect->kind](shard, effect);
 }
 
 void index_forget(struct shard *shard, struct effect *effect)

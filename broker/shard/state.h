@@ -14,7 +14,7 @@
  *   publish.c lease.c wait.c settle.c cancel.c queue.c purge.c session.c dead.c result.c list.c
  *   dataset.c stats.c          the verbs
  *   expire.c sweep.c           what happens by itself: deadlines, delays, retention, deletion
- *   inspect.c check.c          backup and check, on a thread of their own
+ *   inspect.c check.c check_row.c   backup and check, on a thread of their own
  *
  * Three kinds of state
  *   durable    in the store, changed by the batch's transaction alone

@@ -15,7 +15,7 @@
 #include "cli/broker.h"
 
 struct backlog {
-    char short_queue[BENCH_QUEUE_MAX];
+    char long_queue[BENCH_QUEUE_MAX]; /* bench->queue is the short one */
     struct cycle on_short;
     struct cycle on_long;
 };
@@ -26,11 +26,11 @@ static enum exit_code begin(struct bench *bench)
     enum exit_code code = bench_connect(bench, bench->connections);
 
     if (code == EXIT_OK)
-        code = bench_make_queue(bench, "short", self->short_queue);
+        code = bench_make_queue(bench, "long", self->long_queue);
     if (code == EXIT_OK)
-        code = cycle_init(&self->on_short, bench, self->short_queue, bench->batch);
+        code = cycle_init(&self->on_short, bench, bench->queue, bench->batch);
     if (code == EXIT_OK)
-        code = cycle_init(&self->on_long, bench, bench->queue, bench->batch);
+        code = cycle_init(&self->on_long, bench, self->long_queue, bench->batch);
     return code;
 }
 
@@ -113,7 +113,7 @@ static enum exit_code lease_one(struct bench *bench)
     Ackd__V1__LeaseResponse *reply;
     enum exit_code code;
 
-    request.queue = bench->queue;
+    request.queue = ((struct backlog *)bench->state)->long_queue;
     request.max_tasks = 1;
     reply = BROKER_CALL(bench->cli, "TaskService", "Lease", &request, lease_response, &code);
     if (reply == NULL || reply->n_tasks == 1)
@@ -130,7 +130,7 @@ static enum exit_code check_whole(struct bench *bench)
     const Ackd__V1__Counts *counts;
     enum exit_code code;
 
-    request.name = bench->queue;
+    request.name = (char *)cycle->queue;
     reply = BROKER_CALL(bench->cli, "QueueService", "Get", &request, get_queue_response, &code);
     if (reply == NULL)
         return code;

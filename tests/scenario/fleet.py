@@ -18,15 +18,11 @@ from pathlib import Path
 
 from processes import Process
 
-# A process that is so young may not have come to the point where it drains: SIGTERM just ends it.
-STARTING_S = 1.0
-
 
 @dataclass
 class Worker:
     name: str
     process: Process
-    started_at: float
     evicted_by: signal.Signals | None = None
     evicted_at: float = 0.0
 
@@ -79,11 +75,12 @@ class Fleet:
             elif not place.finished and now >= place.start_at:
                 self._start(place)
 
-    def evict(self) -> bool:
-        """Takes one worker's machine away, every third time without notice. False if there is
-        none to evict."""
-        candidates = [worker for worker in self.running()
-                      if not worker.evicted_by and worker.process.exit_code() is None]
+    def evict(self, joined: set[str]) -> bool:
+        """Takes the machine of one of these workers away, every third time without notice. False if
+        there is none to evict. `joined` are those known to have begun: SIGTERM would just end a
+        process that has not come to the point where it drains."""
+        candidates = [worker for worker in self.running() if worker.name in joined
+                      and not worker.evicted_by and worker.process.exit_code() is None]
         if not candidates:
             return False
         worker = self.rng.choice(candidates)
@@ -116,7 +113,7 @@ class Fleet:
         command = [str(word).replace("{name}", name) for word in self.command]
         process = Process(command, self.directory / f"{name}.log",
                           stdout=self.directory / f"{name}.out")
-        place.worker = Worker(name, process, time.monotonic())
+        place.worker = Worker(name, process)
 
     def _look_after(self, place: Place, now: float) -> None:
         worker = place.worker
@@ -134,10 +131,5 @@ class Fleet:
             place.finished = True
         elif worker.evicted_by == signal.SIGTERM and code == 0:
             self.drain_s.append(now - worker.evicted_at)
-        elif not self._died_of_it(worker, code):
+        elif not (worker.evicted_by == signal.SIGKILL and code == -signal.SIGKILL):
             self.problems.append(f"{worker.name} ended with {code}:\n{worker.process.log_end()}")
-
-    def _died_of_it(self, worker: Worker, code: int) -> bool:
-        if worker.evicted_by == signal.SIGTERM:
-            return code == -signal.SIGTERM and worker.evicted_at < worker.started_at + STARTING_S
-        return worker.evicted_by == signal.SIGKILL and code == -signal.SIGKILL

@@ -9,7 +9,7 @@ import http.client
 import time
 from dataclasses import dataclass, field
 
-from broker import Broker, Refused
+from broker import Broker
 from fleet import Fleet
 
 TICK_S = 0.05
@@ -33,6 +33,7 @@ class Ordeal:
     on_event: object = print
     on_progress: object = lambda counts: None
     broker_killed: int = 0
+    joined: set = field(default_factory=set)  # workers that had a session when last asked
     counts: dict = field(default_factory=lambda: dict.fromkeys(COUNTS + EVENTS, 0))
 
     def run(self, timeout_s: float) -> None:
@@ -46,7 +47,7 @@ class Ordeal:
             if now >= last_poll + POLL_S:
                 last_poll = now
                 self._poll()
-            if self._eviction_is_due(now - last_eviction) and self.fleet.evict():
+            if self._eviction_is_due(now - last_eviction) and self.fleet.evict(self.joined):
                 last_eviction = now
             if self._broker_is_due():
                 self._restart_broker()
@@ -56,8 +57,10 @@ class Ordeal:
     def _poll(self) -> None:
         try:
             self.counts = dataset_counts(self.broker, self.queue, self.dataset)
+            sessions = self.broker.call("SessionService/List", queue=self.queue)
         except (OSError, http.client.HTTPException):
             return  # it is just being killed
+        self.joined = {each["worker"] for each in sessions.get("sessions", [])}
         self.on_progress(self.counts)
 
     def _eviction_is_due(self, since_last_s: float) -> bool:

@@ -40,7 +40,7 @@ def run_until(fleet: Fleet, condition, what: str):
 def evict_one_that_waits(fleet: Fleet):
     started = len(fleet.printed())
     run_until(fleet, lambda: len(fleet.printed()) > started, "a worker is at work")
-    assert fleet.evict()
+    assert fleet.evict({worker.name for worker in fleet.running()})
 
 
 def test_an_evicted_worker_that_drains_is_replaced_and_no_problem(fleet_of):

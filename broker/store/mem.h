@@ -21,6 +21,8 @@ enum store_mem_fault {
 enum status store_mem_open(struct store **ret_store) MUST_USE;
 /* Arms one fault: the k-th (1 = the next) write or commit from now. */
 void store_mem_fault(struct store *self, enum store_mem_fault fault, uint64_t k);
+/* Whether a fault that was armed has not struck yet. */
+bool store_mem_is_armed(struct store *self);
 /* What SIGKILL and a restart do: an open transaction is gone, the commits remain, faults are
  * cleared. */
 void store_mem_crash(struct store *self);

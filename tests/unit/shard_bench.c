@@ -17,6 +17,7 @@
 struct ticket {
     struct list link;
     struct arena arena;
+    bool sent;
     bool answered;
 };
 
@@ -354,6 +355,7 @@ void *bench_call(struct bench *self, size_t size, const struct verb *verb)
 
 void bench_send(struct bench *self, struct call *call)
 {
+    ((struct ticket *)call->owner)->sent = true;
     shard_send(self->shard, call);
 }
 
@@ -368,6 +370,13 @@ enum status bench_do(struct bench *self, struct call *call)
     bench_run(self);
     assert_true(bench_is_answered(call));
     return call->error.status;
+}
+
+bool bench_ticket_is_settled(const struct list *link)
+{
+    const struct ticket *ticket = CONTAINER_OF((struct list *)(uintptr_t)link, struct ticket, link);
+
+    return ticket->answered || !ticket->sent;
 }
 
 void bench_assert_ok(const struct call *call)

@@ -58,6 +58,8 @@ void bench_send(struct bench *self, struct call *call);
 /* Sends it and runs; fails if it is not answered. Returns how it went. */
 enum status bench_do(struct bench *self, struct call *call);
 bool bench_is_answered(const struct call *call);
+/* Whether a call of bench->tickets was answered, or never sent. */
+bool bench_ticket_is_settled(const struct list *link);
 /* Answered, well. */
 void bench_assert_ok(const struct call *call);
 

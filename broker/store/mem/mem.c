@@ -97,6 +97,11 @@ void store_mem_fault(struct store *base, enum store_mem_fault fault, uint64_t k)
     self->fault_left = k;
 }
 
+bool store_mem_is_armed(struct store *base)
+{
+    return store_of(base)->fault != STORE_MEM_FAULT_NONE;
+}
+
 void store_mem_crash(struct store *base)
 {
     struct mem_store *self = store_of(base);

@@ -48,11 +48,13 @@ static void init(struct bench *self, struct cli *cli, const struct scenario *sce
         .depth = (size_t)bench_option(cli, "pipeline", 1),
         .time_ns = bench_option(cli, "time", 0) * 1000000,
         .rounds = (size_t)bench_option(cli, "rounds", 1),
+        .spread = (size_t)bench_option(cli, "queues", 1),
         .has_ids = bench_option(cli, "ids", 0) != 0,
         .with_ceiling = bench_option(cli, "ceiling", 0) != 0,
     };
-    snprintf(self->queue, sizeof self->queue, "bench-%d-%lld", (int)getpid(),
-             (long long)clock_wall_ms());
+    self->queues = cli_alloc(cli, (self->spread + BENCH_QUEUES_BESIDE) * sizeof *self->queues);
+    snprintf(self->queue, sizeof self->queue, "bench-%d-%lld-%0*d", (int)getpid(),
+             (long long)clock_wall_ms(), BENCH_SPREAD_DIGITS, 0);
 }
 
 static void delete_queue(struct bench *self, const char *queue)
@@ -110,7 +112,7 @@ static enum exit_code make_queue(struct bench *self, const char *name)
     Ackd__V1__CreateQueueRequest request = ACKD__V1__CREATE_QUEUE_REQUEST__INIT;
     enum exit_code code;
 
-    ASSERT(self->queue_count < BENCH_QUEUES_MAX);
+    ASSERT(self->queue_count < self->spread + BENCH_QUEUES_BESIDE);
     request.name = (char *)name;
     if (BROKER_CALL(self->cli, "QueueService", "Create", &request, create_queue_response, &code) ==
         NULL)
@@ -122,8 +124,22 @@ static enum exit_code make_queue(struct bench *self, const char *name)
 enum exit_code bench_make_queue(struct bench *self, const char *suffix,
                                 char ret_queue[BENCH_QUEUE_MAX])
 {
-    snprintf(ret_queue, BENCH_QUEUE_MAX, "%s-%s", self->queue, suffix);
+    snprintf(ret_queue, BENCH_QUEUE_MAX, "%.64s-%s", self->queue, suffix);
     return make_queue(self, ret_queue);
+}
+
+/* Those that tasks are spread over: their names differ in the digits at the end. */
+static enum exit_code make_queues(struct bench *self)
+{
+    char name[BENCH_QUEUE_MAX];
+    size_t fixed = strlen(self->queue) - BENCH_SPREAD_DIGITS;
+    enum exit_code code = EXIT_OK;
+
+    for (size_t i = 0; i < self->spread && code == EXIT_OK; i++) {
+        snprintf(name, sizeof name, "%.*s%0*zu", (int)fixed, self->queue, BENCH_SPREAD_DIGITS, i);
+        code = make_queue(self, name);
+    }
+    return code;
 }
 
 static enum exit_code open_all(struct bench *self)
@@ -138,7 +154,7 @@ static enum exit_code open_all(struct bench *self)
         code = ceiling_open(&self->ceiling, self->target.directory, self->payload_bytes,
                             self->has_ids);
     if (code == EXIT_OK)
-        code = make_queue(self, self->queue);
+        code = make_queues(self);
     return code;
 }
 
@@ -214,7 +230,8 @@ static const struct {
 } settings[] = {
     {"payload", "payloadBytes", "payload bytes"}, {"connections", "connections", "connections"},
     {"batch", "batch", "tasks a request"},        {"pipeline", "pipeline", "requests at once"},
-    {"rate", "rate", "publishes a second"},       {"rounds", "roundCount", "rounds"},
+    {"rate", "rate", "publishes a second"},       {"queues", "queues", "queues"},
+    {"rounds", "roundCount", "rounds"},
 };
 
 static void print_settings(const struct cli *cli)

@@ -26,7 +26,8 @@
 
 #define BENCH_PAYLOAD_MIN 16
 #define BENCH_QUEUE_MAX 96
-#define BENCH_QUEUES_MAX 4
+#define BENCH_SPREAD_DIGITS 4
+#define BENCH_QUEUES_BESIDE 2
 
 struct bench;
 
@@ -52,8 +53,8 @@ struct bench {
     struct target target;
     struct load load; /* opened by the scenario's begin */
     struct ceiling ceiling;
-    char queue[64];                                 /* its name */
-    char queues[BENCH_QUEUES_MAX][BENCH_QUEUE_MAX]; /* all that were made, it among them */
+    char queue[BENCH_QUEUE_MAX];     /* the run's first */
+    char (*queues)[BENCH_QUEUE_MAX]; /* all that were made: first `spread`, then what else */
     size_t queue_count;
 
     size_t payload_bytes;
@@ -63,7 +64,8 @@ struct bench {
     size_t depth; /* requests under way on one connection */
     int64_t time_ns;
     size_t rounds;
-    bool has_ids; /* tasks are published with task IDs */
+    size_t spread; /* queues that tasks are published to in turn */
+    bool has_ids;  /* tasks are published with task IDs */
     bool with_ceiling;
 };
 
@@ -108,6 +110,8 @@ int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback);
 #define BENCH_TIME(fallback)                                                                       \
     BENCH_ROW("time", 't', OPTION_DURATION, "TIME", fallback, "how long a round is measured", 10,  \
               3600000)
+#define BENCH_QUEUES                                                                               \
+    BENCH_ROW("queues", 0, OPTION_NUMBER, "N", "1", "spread the tasks over so many", 1, 9999)
 #define BENCH_ROUNDS                                                                               \
     BENCH_ROW("rounds", 'r', OPTION_NUMBER, "N", "3", "measure so often, and tell medians", 1, 1000)
 #define BENCH_CEILING                                                                              \

@@ -66,7 +66,6 @@ static enum exit_code measure_publish(struct bench *bench, struct figures *figur
         code = feeder_run(&cycle->feeder, INT64_MAX, monotonic_ns() + bench->time_ns);
     if (code == EXIT_OK)
         code = meter_stop(&meter, &bench->target);
-    cycle->stock += cycle->feeder.stored - before;
     figures_set(figures, figure, meter_rate(&meter, cycle->feeder.stored - before));
     return code;
 }
@@ -86,12 +85,12 @@ static enum exit_code pile_up(struct bench *bench, struct figures *figures)
         code = target_sample(&bench->target, &after);
     if (code != EXIT_OK)
         return code;
-    figures_set(figures, FIGURE_BACKLOG, (double)cycle->stock);
+    figures_set(figures, FIGURE_BACKLOG, (double)cycle_stock(cycle));
     figures_set(figures, FIGURE_RSS, (double)after.rss_bytes);
     if (after.anonymous_bytes >= 0)
         figures_set(figures, FIGURE_ANONYMOUS, (double)after.anonymous_bytes);
     figures_set(figures, FIGURE_DISK,
-                (double)(after.used_bytes - before.used_bytes) / (double)cycle->stock);
+                (double)(after.used_bytes - before.used_bytes) / (double)cycle_stock(cycle));
     return EXIT_OK;
 }
 

@@ -54,6 +54,9 @@ static const struct scenario scenario = {
 
 static enum exit_code run(struct cli *cli)
 {
+    if (cli_number(cli, "queues") > cli_number(cli, "connections"))
+        return cli_usage_error(cli, "each of the --queues needs a worker: give --connections %lld",
+                               (long long)cli_number(cli, "queues"));
     return bench_run(cli, &scenario);
 }
 
@@ -64,12 +67,15 @@ const struct command command_bench_cycle = {
         "Each connection is a worker with a session: it leases a batch, and acks it with its next "
         "lease. A task counts once, leased and acked. The queue is filled before the clock starts, "
         "and again, with the clock stopped, when it is used up. With `--ceiling` the same records "
-        "are written straight to LMDB, connections x batch tasks a commit.",
+        "are written straight to LMDB, connections x batch tasks a commit. With `--queues` each "
+        "worker "
+        "works on one of them.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("4", "workers"),
                                             BENCH_BATCH("100"),
+                                            BENCH_QUEUES,
                                             BENCH_TIME("3s"),
                                             BENCH_ROUNDS,
                                             BENCH_CEILING,

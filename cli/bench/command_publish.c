@@ -112,6 +112,7 @@ const struct command command_bench_publish = {
                                             {"pipeline", 0, OPTION_NUMBER, "N", "1",
                                              "requests under way on a connection", 1, 64},
                                             IDS,
+                                            BENCH_QUEUES,
                                             BENCH_TIME("3s"),
                                             BENCH_ROUNDS,
                                             BENCH_CEILING,

@@ -7,17 +7,31 @@
 #define REQUESTS_MIN 100 /* of each worker, at least, between two pauses */
 #define STOCK_BYTES_MAX ((size_t)512 << 20)
 
+static size_t queue_of(const struct cycle *self, size_t worker)
+{
+    return worker % self->feeder.spread;
+}
+
+static enum exit_code init_worker(struct cycle *self, size_t index)
+{
+    const char *queue =
+        self->feeder.spread > 1 ? self->bench->queues[queue_of(self, index)] : self->queue;
+    const struct worker_options options = {.queue = queue, .batch = self->batch};
+
+    return worker_init(&self->workers[index], self->bench, &options);
+}
+
 enum exit_code cycle_init(struct cycle *self, struct bench *bench, const char *queue, size_t batch)
 {
-    const struct worker_options options = {.queue = queue, .batch = batch};
     enum exit_code code = EXIT_OK;
 
     *self = (struct cycle){.bench = bench, .queue = queue, .batch = batch};
     feeder_init(&self->feeder, bench, queue, feeder_fill_batch(bench->payload_bytes), false);
+    self->taken = CLI_ARRAY(bench->cli, self->feeder.spread, int64_t);
     self->workers = CLI_ARRAY(bench->cli, bench->load.count, struct worker);
     self->worker_count = bench->load.count;
     for (size_t i = 0; i < self->worker_count && code == EXIT_OK; i++)
-        code = worker_init(&self->workers[i], bench, &options);
+        code = init_worker(self, i);
     return code;
 }
 
@@ -28,24 +42,35 @@ void cycle_deinit(struct cycle *self)
     feeder_deinit(&self->feeder);
 }
 
+static int64_t stock_in(const struct cycle *self, size_t queue)
+{
+    return self->feeder.stored_in[queue] - self->taken[queue];
+}
+
+int64_t cycle_stock(const struct cycle *self)
+{
+    int64_t stock = 0;
+
+    for (size_t i = 0; i < self->feeder.spread; i++)
+        stock += stock_in(self, i);
+    return stock;
+}
+
 enum exit_code cycle_fill(struct cycle *self, int64_t stock)
 {
-    int64_t before = self->feeder.stored;
-    enum exit_code code = EXIT_OK;
+    int64_t missing = stock - cycle_stock(self);
 
-    if (stock > self->stock)
-        code = feeder_run(&self->feeder, stock - self->stock, INT64_MAX);
-    self->stock += self->feeder.stored - before;
-    return code;
+    return missing > 0 ? feeder_run(&self->feeder, missing, INT64_MAX) : EXIT_OK;
 }
 
 static void send_next(struct cycle *self, struct link *link)
 {
     struct load *load = &self->bench->load;
+    size_t queue = queue_of(self, link->index);
 
-    if (self->stock < (int64_t)self->batch || load->now_ns >= self->until_ns)
+    if (stock_in(self, queue) < (int64_t)self->batch || load->now_ns >= self->until_ns)
         return;
-    self->stock -= (int64_t)self->batch;
+    self->taken[queue] += (int64_t)self->batch;
     load_send(load, link, request_seal(&self->workers[link->index].lease), 0);
 }
 
@@ -64,7 +89,8 @@ static void on_replied(struct load *load, struct link *link, const struct link_r
         return;
     }
     self->leased += (int64_t)tasks;
-    self->stock += (int64_t)self->batch - (int64_t)tasks; /* a reply has its limit in bytes */
+    self->taken[queue_of(self, link->index)] -=
+        (int64_t)(self->batch - tasks); /* a reply has its limit in bytes */
     histogram_add(&self->latencies, reply->latency_ns);
     send_next(self, link);
 }
@@ -130,6 +156,21 @@ static void ignore(struct load *load, struct link *link, const struct link_reply
     (void)load, (void)link, (void)reply;
 }
 
+static enum exit_code count_done(const struct cycle *self, int64_t *ret_done)
+{
+    enum exit_code code = EXIT_OK;
+    int64_t done;
+
+    if (self->feeder.spread == 1)
+        return bench_count_done(self->bench, self->queue, ret_done);
+    *ret_done = 0;
+    for (size_t i = 0; i < self->feeder.spread && code == EXIT_OK; i++) {
+        code = bench_count_done(self->bench, self->bench->queues[i], &done);
+        *ret_done += code == EXIT_OK ? done : 0;
+    }
+    return code;
+}
+
 enum exit_code cycle_settle(struct cycle *self)
 {
     struct load *load = &self->bench->load;
@@ -143,7 +184,7 @@ enum exit_code cycle_settle(struct cycle *self)
     }
     code = load_run(load);
     if (code == EXIT_OK)
-        code = bench_count_done(self->bench, self->queue, &done);
+        code = count_done(self, &done);
     if (code != EXIT_OK || done == self->leased)
         return code;
     complain("%lld tasks were leased and acked, but %lld are done", (long long)self->leased,

@@ -15,7 +15,7 @@
 #define FILL_BATCH 1000
 #define FILL_BYTES ((size_t)8 << 20)
 
-enum { PUBLISH_TASKS = 2, TASK_ID = 1 }; /* of PublishRequest */
+enum { PUBLISH_QUEUE = 1, PUBLISH_TASKS = 2, TASK_ID = 1 }; /* of PublishRequest */
 enum { PUBLISHED_STORED = 2, PUBLISHED_DUPLICATES = 3, PUBLISHED_REFUSED = 4 }; /* of its reply */
 
 size_t feeder_fill_batch(size_t payload_bytes)
@@ -79,16 +79,34 @@ static void find_ids(struct feeder *self)
     ASSERT(found > 0);
 }
 
+/* Where the number at the end of the queue's name stands. */
+static void find_queue(struct feeder *self)
+{
+    struct slice body =
+        slice_of(request_body(&self->requests[0]), request_body_size(&self->requests[0]));
+    struct wire_field queue;
+
+    if (wire_find(body, PUBLISH_QUEUE, &queue))
+        self->queue_at =
+            (size_t)(queue.bytes.data - body.data) + queue.bytes.size - BENCH_SPREAD_DIGITS;
+    ASSERT(self->queue_at > 0);
+}
+
 void feeder_init(struct feeder *self, struct bench *bench, const char *queue, size_t batch,
                  bool has_ids)
 {
     *self = (struct feeder){.bench = bench, .queue = queue, .batch = batch, .has_ids = has_ids};
-    self->request_count = has_ids ? bench->load.count * bench->depth : 1;
+    self->spread = strcmp(queue, bench->queue) == 0 ? bench->spread : 1;
+    self->stored_in = CLI_ARRAY(bench->cli, self->spread, int64_t);
+    self->is_patched = has_ids || self->spread > 1;
+    self->request_count = self->is_patched ? bench->load.count * bench->depth : 1;
     self->requests = CLI_ARRAY(bench->cli, self->request_count, struct request);
     for (size_t i = 0; i < self->request_count; i++)
         feeder_make_request(bench, queue, batch, has_ids, &self->requests[i]);
     if (has_ids)
         find_ids(self);
+    if (self->spread > 1)
+        find_queue(self);
 }
 
 void feeder_deinit(struct feeder *self)
@@ -97,9 +115,9 @@ void feeder_deinit(struct feeder *self)
         request_deinit(&self->requests[i]);
 }
 
-static void write_id(uint8_t *at, uint64_t number)
+static void write_number(uint8_t *at, int digits, uint64_t number)
 {
-    for (int i = ID_DIGITS - 1; i >= 0; i--, number /= 10)
+    for (int i = digits - 1; i >= 0; i--, number /= 10)
         at[i] = (uint8_t)('0' + number % 10);
 }
 
@@ -108,22 +126,33 @@ static void number_tasks(struct feeder *self, struct request *request)
     uint8_t *at = request_body(request) + self->id_at + strlen(ID_PREFIX);
 
     for (size_t i = 0; i < self->batch; i++, at += self->id_stride)
-        write_id(at, self->next_id++);
+        write_number(at, ID_DIGITS, self->next_id++);
+}
+
+/* The request that is free while this place of the pipeline is, made ready to go. */
+static struct request *next_request(struct feeder *self, const struct link *link, int slot)
+{
+    struct request *request = &self->requests[0];
+
+    if (self->is_patched)
+        request = &self->requests[link->index * self->bench->depth + (size_t)slot];
+    if (self->has_ids)
+        number_tasks(self, request);
+    if (self->spread > 1)
+        write_number(request_body(request) + self->queue_at, BENCH_SPREAD_DIGITS, self->next_queue);
+    self->stored_in[self->next_queue] += (int64_t)self->batch;
+    self->next_queue = (self->next_queue + 1) % self->spread;
+    return request;
 }
 
 static void send_next(struct feeder *self, struct link *link, int slot)
 {
     struct load *load = &self->bench->load;
-    struct request *request = &self->requests[0];
 
     if (self->left <= 0 || load->now_ns >= self->until_ns)
         return;
-    if (self->has_ids) {
-        request = &self->requests[link->index * self->bench->depth + (size_t)slot];
-        number_tasks(self, request);
-    }
     self->left -= (int64_t)self->batch;
-    load_send(load, link, request_seal(request), slot);
+    load_send(load, link, request_seal(next_request(self, link, slot)), slot);
 }
 
 static void on_replied(struct load *load, struct link *link, const struct link_reply *reply)

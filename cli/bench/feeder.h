@@ -2,9 +2,9 @@
 /*
  * feeder.h -- publishes tasks over all links of the load, as fast as they are taken.
  *
- * A request is made once and sent again and again. With task IDs each place of the pipeline has a
- * request of its own, whose IDs are written over before it goes out; they count up over all
- * requests, as those of a dataset do.
+ * A request is made once and sent again and again. With task IDs, or several queues, each place of
+ * the pipeline has a request of its own, in which they are written over before it goes out. IDs
+ * count up over all requests, as those of a dataset do; the queues take turns.
  */
 #ifndef ACKD_CLI_BENCH_FEEDER_H
 #define ACKD_CLI_BENCH_FEEDER_H
@@ -17,12 +17,17 @@ struct feeder {
     const char *queue;
     size_t batch;
     bool has_ids;
+    size_t spread; /* queues: that one, and those numbered after it */
+    bool is_patched;
     struct request *requests;
     size_t request_count;
+    size_t queue_at;  /* of the queue's number in the body */
     size_t id_at;     /* of the first task's ID in the body */
     size_t id_stride; /* from one to the next */
 
     uint64_t next_id;
+    size_t next_queue;
+    int64_t *stored_in;          /* by queue, as soon as it is sent */
     int64_t left;                /* tasks still to send */
     int64_t until_ns;            /* none is sent any more */
     int64_t stored;              /* since the start */
@@ -30,6 +35,7 @@ struct feeder {
 };
 
 /* Zeroed it may be given to feeder_deinit. */
+/* `queue` stands for all queues of bench->spread, if it is the first of them. */
 void feeder_init(struct feeder *self, struct bench *bench, const char *queue, size_t batch,
                  bool has_ids);
 void feeder_deinit(struct feeder *self);

@@ -22,7 +22,9 @@ SCENARIOS = {
         (*RATED, *CEILING, "diskBytesPerTask"),
     "publish --payload 100000 --batch 10 --time 50ms --rounds 1": RATED,
     "cycle --batch 10 --time 50ms --rounds 2 --ceiling": (*RATED, *CEILING),
+    "publish --batch 10 --queues 50 --ids --pipeline 3 --time 50ms --rounds 1": RATED,
     "cycle --batch 1 --connections 64 --time 50ms --rounds 1": RATED,
+    "cycle --batch 10 --connections 21 --queues 20 --payload 5000 --time 50ms --rounds 2": RATED,
     "cycle --batch 400 --payload 100000 --connections 1 --time 20ms --rounds 1": RATED,
     "single --time 50ms --ceiling": (*RATED, *CEILING, "diskBytesPerTask"),
     "single --connections 20 --time 50ms --rounds 1": (*RATED, "diskBytesPerTask"),
@@ -88,7 +90,8 @@ def test_a_running_broker_is_left_as_it_was(ackctl):
 
 def test_people_get_a_table(ackctl):
     out = ackctl.ok("bench", "cycle", "--time", "50ms", "--rounds", "2").out.splitlines()
-    assert out[0] == ("cycle: payload bytes 256, connections 4, tasks a request 100, rounds 2")
+    assert out[0] == ("cycle: payload bytes 256, connections 4, tasks a request 100, queues 1, "
+                      "rounds 2")
     assert any(line.startswith("  p99.9  ") for line in out)
 
 

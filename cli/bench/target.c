@@ -42,7 +42,7 @@ enum exit_code target_open(struct target *self, struct cli *cli)
 /* Waits for the child's end; false if it goes on. */
 static bool wait_child(struct target *self, int64_t patience_ns)
 {
-    struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
+    struct timespec pause = {.tv_nsec = POLL_MS * INT64_C(1000000)};
     int64_t until_ns = monotonic_ns() + patience_ns;
 
     while (waitpid(self->pid, NULL, WNOHANG) == 0) {

@@ -78,7 +78,7 @@ bool wire_find(struct slice message, uint32_t number, struct wire_field *ret_fie
 
 uint64_t wire_number(struct slice message, uint32_t number)
 {
-    struct wire_field field;
+    struct wire_field field = {.value = 0};
 
     return wire_find(message, number, &field) ? field.value : 0;
 }

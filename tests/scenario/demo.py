@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from broker import Broker  # noqa: E402
+from broker import Broker, Refused  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from levenshtein import distance, plain  # noqa: E402
 from ordeal import Ordeal  # noqa: E402
@@ -35,6 +35,7 @@ ERROR_RATE_MAX = 0.05
 
 def main() -> int:
     options = parse_options()
+    sys.stdout.reconfigure(line_buffering=True)  # its lines and those of ackctl stay in order
     start = time.monotonic()
     fresh_directory(options.directory)
     make_dataset(options)
@@ -134,7 +135,7 @@ def report(options: argparse.Namespace, ordeal: Ordeal, results: Path, wall_s: f
     error_rate = character_error_rate(truth, dict(found))
     checks.append((error_rate <= ERROR_RATE_MAX,
                    f"the character error rate is at most {ERROR_RATE_MAX:.0%}"))
-    for name, value in summary(ordeal, len(found), error_rate, wall_s, results):
+    for name, value in summary(ordeal, found, error_rate, wall_s, results):
         print(f"  {name:<22}{value}")
     wrong = [sentence for holds, sentence in checks if not holds]
     for sentence in wrong:
@@ -143,12 +144,14 @@ def report(options: argparse.Namespace, ordeal: Ordeal, results: Path, wall_s: f
     return 1 if wrong else 0
 
 
-def summary(ordeal: Ordeal, results: int, error_rate: float, wall_s: float, path: Path):
+def summary(ordeal: Ordeal, found: list, error_rate: float, wall_s: float, path: Path):
     counts, fleet = ordeal.counts, ordeal.fleet
+    ids = {task_id for task_id, _ in found}
     drained = f", drained in {max(fleet.drain_s):.1f} s or less" if fleet.drain_s else ""
     return [
         ("tasks", f"{counts['published']} published, {counts['done']} done, {counts['dead']} dead"),
-        ("results", f"{results}, each task ID exactly once"),
+        ("results", f"{len(found)}, of {len(ids)} task IDs" +
+         (", each exactly once" if len(found) == len(ids) else "")),
         ("evictions", f"{fleet.evictions()}: {fleet.terminated} by SIGTERM{drained}; "
                       f"{fleet.killed} by SIGKILL at once"),
         ("broker killed", f"{ordeal.broker_killed} times"),
@@ -175,4 +178,9 @@ def read_lines(path: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (AssertionError, Refused, subprocess.CalledProcessError) as error:
+        sys.exit(f"the demo broke off: {error}")

@@ -175,6 +175,8 @@ static enum exit_code run_ceiling(struct bench *self, struct figures *figures)
                 (double)histogram_percentile_ns(&score->commits, 0.5) / 1e3);
     figures_set(figures, FIGURE_CEILING_P99,
                 (double)histogram_percentile_ns(&score->commits, 0.99) / 1e3);
+    if (score->tasks > 0)
+        figures_set(figures, FIGURE_CEILING_CPU, score->cpu_s * 1e6 / (double)score->tasks);
     return EXIT_OK;
 }
 

@@ -189,6 +189,7 @@ static int commit(struct ceiling *self, traffic_fn *traffic, size_t count)
 static enum exit_code measure(struct ceiling *self, traffic_fn *traffic, size_t per_commit,
                               uint64_t count_max, int64_t *time_ns, struct ceiling_score *score)
 {
+    double cpu_before_s = own_cpu_s();
     int64_t begun_ns = monotonic_ns();
     int64_t at_ns = begun_ns;
 
@@ -205,12 +206,14 @@ static enum exit_code measure(struct ceiling *self, traffic_fn *traffic, size_t 
         histogram_add(&score->commits, at_ns - before_ns);
     }
     *time_ns -= at_ns - begun_ns;
+    score->cpu_s += own_cpu_s() - cpu_before_s;
     return EXIT_OK;
 }
 
 static void finish(struct ceiling_score *score, size_t per_commit, int64_t took_ns)
 {
-    score->rate_per_s = (double)score->commits.count * (double)per_commit * 1e9 / (double)took_ns;
+    score->tasks = score->commits.count * (int64_t)per_commit;
+    score->rate_per_s = (double)score->tasks * 1e9 / (double)took_ns;
 }
 
 enum exit_code ceiling_publish(struct ceiling *self, size_t per_commit, int64_t time_ns,

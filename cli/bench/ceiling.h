@@ -36,6 +36,8 @@ struct ceiling {
 /* What came of one measured stretch. */
 struct ceiling_score {
     double rate_per_s; /* tasks */
+    double cpu_s;      /* user and system */
+    int64_t tasks;
     struct histogram commits;
 };
 

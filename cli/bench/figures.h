@@ -60,6 +60,7 @@ enum figure_unit {
     X(CEILING_RATE, "ceilingRatePerS", RATE, "LMDB ceiling")                                       \
     X(CEILING_P50, "ceilingCommitP50Us", TIME, "LMDB commit, p50")                                 \
     X(CEILING_P99, "ceilingCommitP99Us", TIME, "LMDB commit, p99")                                 \
+    X(CEILING_CPU, "ceilingCpuSPerMillion", SECONDS, "LMDB CPU a million tasks")                   \
     X(RATIO, "ceilingRatio", RATIO, "share of the ceiling")
 
 enum figure {

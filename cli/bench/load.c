@@ -27,6 +27,14 @@ int64_t monotonic_ns(void)
     return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
+double own_cpu_s(void)
+{
+    struct timespec cpu;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9;
+}
+
 static bool watch(struct load *self, int operation, int file, uint32_t events, void *user)
 {
     struct epoll_event event = {.events = events, .data.ptr = user};

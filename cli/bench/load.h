@@ -44,6 +44,8 @@ struct load {
 };
 
 int64_t monotonic_ns(void);
+/* Of this process so far, user and system. */
+double own_cpu_s(void);
 
 /* Zeroed it may be given to load_close. Connects `count` links; tells what fails. */
 enum exit_code load_open(struct load *self, const struct address *address, size_t count);

@@ -4,29 +4,18 @@
  */
 #include "cli/bench/meter.h"
 
-#include <sys/resource.h>
-
-static double client_cpu_s(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 enum exit_code meter_start(struct meter *self, struct target *target)
 {
     enum exit_code code = target_sample(target, &self->before);
 
-    self->client_before_s = client_cpu_s();
+    self->client_before_s = own_cpu_s();
     return code;
 }
 
 enum exit_code meter_stop(struct meter *self, struct target *target)
 {
     int64_t ended_ns = monotonic_ns();
-    double client_s = client_cpu_s();
+    double client_s = own_cpu_s();
     enum exit_code code = target_sample(target, &self->last);
 
     if (code != EXIT_OK)

@@ -12,7 +12,8 @@ ACKD = BUILD / "broker/daemon/ackd"
 PERCENTILES = ("p50Us", "p99Us", "p999Us", "maxUs")
 USE = ("brokerCpuSPerMillion", "brokerCpuShare", "clientCpuShare", "rssBytes", "anonymousBytes")
 RATED = ("tasks", "seconds", "ratePerS", "commitsPerS", "tasksPerCommit", *PERCENTILES, *USE)
-CEILING = ("ceilingRatePerS", "ceilingCommitP50Us", "ceilingCommitP99Us", "ceilingRatio")
+CEILING = ("ceilingRatePerS", "ceilingCommitP50Us", "ceilingCommitP99Us", "ceilingCpuSPerMillion",
+           "ceilingRatio")
 
 SCENARIOS = {
     # what is typed -> the figures that must be there

@@ -121,6 +121,10 @@ bool wire_attributes(struct arena *arena, struct slice attributes,
                      size_t *ret_count);
 PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error);
 PB(ErrorDetail) *wire_status(struct arena *arena, enum status status);
+/* What became of an item: no error for STATUS_OK, else `error`, or (NULL) the status's sentence.
+ * False: no room. An outcome without its error would say that all went well. */
+bool wire_outcome_error(struct arena *arena, enum status status, const struct error *error,
+                        PB(ErrorDetail) **ret_error);
 PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally);
 PB(Situation) *wire_situation(struct arena *arena, const struct situation *situation);
 PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view);

@@ -6,6 +6,7 @@
 
 #include "service/internal.h"
 
+#define REPLY_BYTES_LEAST 65536
 #define TASK_OVERHEAD_BYTES 1024 /* of a task in the reply, beside its body */
 
 struct leasing {
@@ -113,6 +114,18 @@ static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task 
                                                                                        : task;
 }
 
+/* More than the reply takes besides the bodies. An attribute has at least 5 bytes in the body, and
+ * becomes an entry, its pointer and two strings. */
+static size_t reply_bytes(const struct leasing *self, const struct lease_call *done)
+{
+    size_t items = done->task_count + self->ack_count + self->nack_count;
+    size_t attribute_bytes = 0;
+
+    for (size_t i = 0; i < done->task_count; i++)
+        attribute_bytes += done->tasks[i].attributes_size;
+    return REPLY_BYTES_LEAST + items * 2 * TASK_OVERHEAD_BYTES + attribute_bytes * 32;
+}
+
 static ProtobufCMessage *build(struct service_call *call, struct call *base)
 {
     struct lease_call *done = CONTAINER_OF(base, struct lease_call, call);
@@ -122,6 +135,7 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
 
     if (response == NULL)
         return NULL;
+    allow_reply(call, reply_bytes(self, done)); /* the leases are granted: there must be room */
     response->tasks = ARENA_ARRAY(arena, done->task_count, PB(LeasedTask) *);
     for (size_t i = 0; i < done->task_count && response->tasks != NULL; i++) {
         response->tasks[i] = build_task(arena, &done->tasks[i], done->queue_created_ms);

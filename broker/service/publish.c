@@ -172,12 +172,8 @@ static PB(PublishOutcome) *build_outcome(struct arena *arena, struct publishing 
         outcome->task_id = wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
     else
         outcome->task_id = wire_string(arena, item->id);
-    if (item->status != STATUS_OK) {
-        outcome->error = self->errors[index] != NULL ? wire_error(arena, self->errors[index])
-                                                     : wire_status(arena, item->status);
-        if (outcome->error == NULL)
-            return NULL;
-    }
+    if (!wire_outcome_error(arena, item->status, self->errors[index], &outcome->error))
+        return NULL;
     return outcome->task_id == NULL ? NULL : outcome;
 }
 

@@ -133,7 +133,6 @@ struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size
         struct error error = ERROR_NONE;
 
         read[i]->status = read_ack(call, items[i], name, i, read[i], &error);
-        read[i]->refused = read[i]->status != STATUS_OK;
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
     }
@@ -149,7 +148,6 @@ struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, s
         struct error error = ERROR_NONE;
 
         read[i]->status = read_nack(call, items[i], name, i, read[i], &error);
-        read[i]->refused = read[i]->status != STATUS_OK;
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
     }
@@ -171,12 +169,6 @@ static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) 
     return read;
 }
 
-static PB(ErrorDetail) *outcome_error(struct arena *arena, enum status status,
-                                      const struct error *error)
-{
-    return error != NULL ? wire_error(arena, error) : wire_status(arena, status);
-}
-
 PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
                                    struct error **errors)
 {
@@ -188,8 +180,8 @@ PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items,
             return NULL;
         outcomes[i]->salvaged = items[i]->salvaged;
         outcomes[i]->repeated = items[i]->repeated;
-        if (items[i]->status != STATUS_OK)
-            outcomes[i]->error = outcome_error(arena, items[i]->status, errors[i]);
+        if (!wire_outcome_error(arena, items[i]->status, errors[i], &outcomes[i]->error))
+            return NULL;
     }
     return outcomes;
 }
@@ -203,8 +195,8 @@ PB(Outcome) **wire_nack_outcomes(struct arena *arena, struct nack_item **items, 
         outcomes[i] = PB_NEW(arena, Outcome, outcome);
         if (outcomes[i] == NULL)
             return NULL;
-        if (items[i]->status != STATUS_OK)
-            outcomes[i]->error = outcome_error(arena, items[i]->status, errors[i]);
+        if (!wire_outcome_error(arena, items[i]->status, errors[i], &outcomes[i]->error))
+            return NULL;
     }
     return outcomes;
 }
@@ -356,11 +348,9 @@ static PB(RenewOutcome) *build_renewed(struct arena *arena, const struct renew_i
 
     if (outcome == NULL)
         return NULL;
-    if (item->status != STATUS_OK)
-        outcome->error = outcome_error(arena, item->status, error);
-    else
+    if (item->status == STATUS_OK)
         outcome->deadline_unix_ms = item->deadline_ms;
-    return outcome;
+    return wire_outcome_error(arena, item->status, error, &outcome->error) ? outcome : NULL;
 }
 
 static ProtobufCMessage *build_renew(struct service_call *call, struct fan *fan)

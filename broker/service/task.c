@@ -104,12 +104,14 @@ static ProtobufCMessage *build_cancelled(struct service_call *call, struct call 
     for (size_t i = 0; i < done->id_count && response->outcomes != NULL; i++) {
         PB(Outcome) *outcome = PB_NEW(call->arena, Outcome, outcome);
 
-        if (outcome == NULL)
+        const struct error *error = &self->errors[i];
+
+        if (error->status == STATUS_OK)
+            error = NULL;
+        if (outcome == NULL ||
+            !wire_outcome_error(call->arena, error != NULL ? error->status : done->statuses[i],
+                                error, &outcome->error))
             return NULL;
-        if (self->errors[i].status != STATUS_OK)
-            outcome->error = wire_error(call->arena, &self->errors[i]);
-        else if (done->statuses[i] != STATUS_OK)
-            outcome->error = wire_status(call->arena, done->statuses[i]);
         response->outcomes[response->n_outcomes++] = outcome;
     }
     return response->outcomes == NULL ? NULL : &response->base;

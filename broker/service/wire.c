@@ -39,7 +39,7 @@ PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error)
     detail->field = wire_string(arena, slice_of_string(error->field));
     detail->limit = error->limit;
     detail->value = error->value;
-    return detail;
+    return detail->message == NULL || detail->field == NULL ? NULL : detail;
 }
 
 PB(ErrorDetail) *wire_status(struct arena *arena, enum status status)
@@ -51,6 +51,15 @@ PB(ErrorDetail) *wire_status(struct arena *arena, enum status status)
     detail->status = (PB(Status))status;
     detail->message = (char *)(uintptr_t)status_sentence(status);
     return detail;
+}
+
+bool wire_outcome_error(struct arena *arena, enum status status, const struct error *error,
+                        PB(ErrorDetail) **ret_error)
+{
+    if (status == STATUS_OK)
+        return true;
+    *ret_error = error != NULL ? wire_error(arena, error) : wire_status(arena, status);
+    return *ret_error != NULL;
 }
 
 PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally)

@@ -100,7 +100,6 @@ struct ack_item {
     struct slice result;
     bool has_result;
     bool committed;
-    bool refused; /* by the service: the shard passes it over, and `status` says why */
     /* out */
     enum status status;
     bool salvaged;
@@ -114,7 +113,6 @@ struct nack_item {
     bool has_checkpoint;
     bool unstarted;
     bool permanent;
-    bool refused;     /* as in ack_item */
     int64_t delay_ms; /* or TASK_DELAY_BACKOFF */
     enum status status;
 };

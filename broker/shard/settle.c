@@ -81,8 +81,6 @@ static enum status settle_ack(struct shard *shard, struct queue *only, struct ac
 void settle_acks(struct shard *shard, struct queue *only, struct ack_item **items, size_t count)
 {
     for (size_t i = count; i-- > 0 && shard->batch.failed == STATUS_OK;) {
-        if (items[i]->refused)
-            continue;
         items[i]->salvaged = false;
         items[i]->repeated = false;
         items[i]->status = settle_ack(shard, only, items[i]);
@@ -127,8 +125,7 @@ static enum status settle_nack(struct shard *shard, struct queue *only, struct n
 void settle_nacks(struct shard *shard, struct queue *only, struct nack_item **items, size_t count)
 {
     for (size_t i = 0; i < count && shard->batch.failed == STATUS_OK; i++)
-        if (!items[i]->refused)
-            items[i]->status = settle_nack(shard, only, items[i]);
+        items[i]->status = settle_nack(shard, only, items[i]);
 }
 
 static enum status settle_renew(struct shard *shard, struct renew_item *item)

@@ -263,14 +263,11 @@ static void test_a_lease_settles_what_it_carries_first(void **state)
     bench_publish_many(bench, "q", "t", 4);
     first = bench_lease(bench, "q", 3);
     next = bench_lease_call(bench, "q", 1);
-    next->ack_count = 4;
-    next->acks = ARENA_ARRAY(next->call.arena, 4, struct ack_item *);
+    next->ack_count = 3;
+    next->acks = ARENA_ARRAY(next->call.arena, 3, struct ack_item *);
     next->acks[0] = bench_ack_item(&next->call, bench_token(first, 0), "done");
     next->acks[1] = bench_ack_item(&next->call, bench_token(first, 0), "done");
     next->acks[2] = bench_ack_item(&next->call, bench_take(bench, "other", "o"), NULL);
-    next->acks[3] = bench_ack_item(&next->call, bench_token(first, 1), NULL);
-    next->acks[3]->refused = true; /* its result was too large */
-    next->acks[3]->status = STATUS_TOO_LARGE;
     next->nack_count = 1;
     next->nacks = ARENA_NEW(next->call.arena, struct nack_item *);
     next->nacks[0] = bench_nack_call(bench, bench_token(first, 2), TASK_NACK_RELEASED)->items[0];
@@ -281,7 +278,6 @@ static void test_a_lease_settles_what_it_carries_first(void **state)
     assert_int_equal(next->acks[1]->status, STATUS_OK);
     assert_true(next->acks[0]->repeated != next->acks[1]->repeated);
     assert_int_equal(next->acks[2]->status, STATUS_LEASE_LOST); /* of another queue */
-    assert_int_equal(next->acks[3]->status, STATUS_TOO_LARGE);
     assert_int_equal(next->nacks[0]->status, STATUS_OK);
     assert_true(bench_is_task(next, 0, "t2"));
     assert_int_equal(bench_tally(bench, "q").done, 1);

@@ -3,69 +3,14 @@
  * test_shard_thread.c -- a shard on its own thread: many senders, an orderly stop whatever is going
  * on, and batches of bounded size. Each wait is for an answer, and ends the test after a minute.
  */
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "desk.h"
 #include "shard_bench.h"
 #include "support/check.h"
 
 #define SENDERS 4
 #define CALLS 500 /* a sender */
-#define TIMEOUT_S 60
-
-/* A mailbox that can be waited for. */
-struct desk {
-    struct mailbox mailbox;
-    pthread_mutex_t mutex;
-    pthread_cond_t cond;
-    bool woken;
-    int answered; /* the owner's thread only */
-};
-
-static void wake(void *context)
-{
-    struct desk *self = context;
-
-    pthread_mutex_lock(&self->mutex);
-    self->woken = true;
-    pthread_cond_signal(&self->cond);
-    pthread_mutex_unlock(&self->mutex);
-}
-
-static void desk_init(struct desk *self)
-{
-    pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->cond, NULL);
-    self->woken = false;
-    self->answered = 0;
-    mailbox_init(&self->mailbox, wake, self);
-}
-
-static void desk_deinit(struct desk *self)
-{
-    mailbox_deinit(&self->mailbox);
-    pthread_cond_destroy(&self->cond);
-    pthread_mutex_destroy(&self->mutex);
-}
-
-/* Opens letters until so many came. */
-static void desk_wait(struct desk *self, int answers)
-{
-    while (self->answered < answers) {
-        struct timespec until;
-
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += TIMEOUT_S;
-        pthread_mutex_lock(&self->mutex);
-        while (!self->woken)
-            if (pthread_cond_timedwait(&self->cond, &self->mutex, &until) != 0)
-                abort(); /* no answer: the test hangs */
-        self->woken = false;
-        pthread_mutex_unlock(&self->mutex);
-        mailbox_drain(&self->mailbox);
-    }
-}
 
 static void finished(struct call *call)
 {
@@ -212,7 +157,7 @@ static void test_a_stop_does_not_wait_for_what_never_ends(void **state)
     shard_stop(bench->shard);
     bench->shard->stopping = bench->shard->stopped = false;
     bench->shard->deleting_count++; /* there is always something to do */
-    alarm(TIMEOUT_S);               /* else it hangs */
+    alarm(DESK_TIMEOUT_S);          /* else it hangs */
     assert_int_equal(shard_start(bench->shard), STATUS_OK);
     shard_stop(bench->shard);
     alarm(0);

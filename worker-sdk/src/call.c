@@ -119,6 +119,17 @@ void *call_messages(struct call *self, const ProtobufCMessageDescriptor *descrip
     return pointers;
 }
 
+char **call_borrow_texts(struct call *self, const char *const *texts, size_t count)
+{
+    char **array = arena_alloc_array(&self->scratch, count, sizeof(char *));
+
+    if (array == NULL)
+        self->failed = true;
+    for (size_t i = 0; array != NULL && i < count; i++)
+        array[i] = call_borrow(texts[i]);
+    return array;
+}
+
 void owned_free(void *reply)
 {
     struct owned *owned;

@@ -50,6 +50,8 @@ void *call_array(struct call *self, size_t count, size_t size, size_t *ret_count
 /* Messages in `scratch`: `count` of them behind an array of pointers, each ready to be filled in;
  * NULL notes the failure. */
 void *call_messages(struct call *self, const ProtobufCMessageDescriptor *descriptor, size_t count);
+/* `count` texts as protobuf-c wants them: the array is in `scratch`, the texts are borrowed. */
+char **call_borrow_texts(struct call *self, const char *const *texts, size_t count);
 
 /* Frees a reply that call_end handed out. NULL is nothing. */
 void owned_free(void *reply);
@@ -62,6 +64,11 @@ static inline char *call_borrow(const char *text)
 static inline ProtobufCBinaryData call_borrow_bytes(struct ackd_bytes bytes)
 {
     return (ProtobufCBinaryData){bytes.size, (uint8_t *)(uintptr_t)bytes.data};
+}
+/* A number out of range stays out of range, for the broker to refuse by name. */
+static inline int32_t call_clamp_i32(int64_t value)
+{
+    return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * client.c -- the client itself, and the call that can do every call.
  *
- * A client is a transport; its typed calls are in client_queue.c, client_task.c and
- * client_session.c, all made by the helpers of call.h.
+ * A client is a transport; its typed calls are in client_*.c, a file for each thing they are about,
+ * all made by the helpers of call.h.
  */
 #include "ackd/client.h"
 

@@ -2,13 +2,15 @@
 /*
  * client_queue.c -- the calls about queues.
  */
-#include "ackd/client.h"
+#include "ackd/admin.h"
 #include "ackd/v1/queue.pb-c.h"
 #include "call.h"
+#include "tally_message.h"
 
 static void config_to_message(const struct ackd_queue_config *config,
                               Ackd__V1__QueueConfig *message);
-static void queue_from_message(struct call *call, const Ackd__V1__Queue *message);
+static void queue_from_message(struct call *call, const Ackd__V1__Queue *message,
+                               struct ackd_queue *queue);
 
 /* The config's fields, for both directions: name, its name in capitals, its type there. */
 #define CONFIG_FIELDS(X)                                                                           \
@@ -42,7 +44,7 @@ enum ackd_status ackd_client_create_queue(struct ackd_client *client, const char
     response = call_run(&call, client, "QueueService", "Create", &request.base,
                         &ackd__v1__create_queue_response__descriptor, 0);
     if (response != NULL) {
-        queue_from_message(&call, response->queue);
+        queue_from_message(&call, response->queue, call.reply);
         if (ret_created != NULL)
             *ret_created = response->created;
     }
@@ -61,8 +63,38 @@ enum ackd_status ackd_client_get_queue(struct ackd_client *client, const char *n
     response = call_run(&call, client, "QueueService", "Get", &request.base,
                         &ackd__v1__get_queue_response__descriptor, 0);
     if (response != NULL)
-        queue_from_message(&call, response->queue);
+        queue_from_message(&call, response->queue, call.reply);
     return call_end(&call, (void **)ret_queue, error);
+}
+
+enum ackd_status ackd_client_list_queues(struct ackd_client *client, int64_t page_size,
+                                         const char *page_token, struct ackd_queue_list **ret_list,
+                                         struct ackd_error *error)
+{
+    Ackd__V1__ListQueuesRequest request = ACKD__V1__LIST_QUEUES_REQUEST__INIT;
+    const Ackd__V1__ListQueuesResponse *response;
+    struct call call;
+
+    call_begin(&call, sizeof(struct ackd_queue_list));
+    request.page_size = call_clamp_i32(page_size);
+    request.page_token = call_borrow(page_token);
+    response = call_run(&call, client, "QueueService", "List", &request.base,
+                        &ackd__v1__list_queues_response__descriptor, 0);
+    if (response != NULL) {
+        struct ackd_queue_list *list = call.reply;
+
+        list->queues =
+            call_array(&call, response->n_queues, sizeof list->queues[0], &list->queue_count);
+        for (size_t i = 0; i < list->queue_count; i++)
+            queue_from_message(&call, response->queues[i], &list->queues[i]);
+        list->next_page_token = call_text(&call, response->next_page_token);
+    }
+    return call_end(&call, (void **)ret_list, error);
+}
+
+void ackd_queue_list_free(struct ackd_queue_list *list)
+{
+    owned_free(list);
 }
 
 enum ackd_status ackd_client_update_queue(struct ackd_client *client, const char *name,
@@ -81,7 +113,7 @@ enum ackd_status ackd_client_update_queue(struct ackd_client *client, const char
     response = call_run(&call, client, "QueueService", "Update", &request.base,
                         &ackd__v1__update_queue_response__descriptor, 0);
     if (response != NULL)
-        queue_from_message(&call, response->queue);
+        queue_from_message(&call, response->queue, call.reply);
     return call_end(&call, (void **)ret_queue, error);
 }
 
@@ -181,32 +213,16 @@ static void config_from_message(struct ackd_queue_config *config,
             message->late_results == ACKD__V1__LATE_RESULTS__LATE_RESULTS_REFUSE;
 }
 
-static void queue_from_message(struct call *call, const Ackd__V1__Queue *message)
+static void queue_from_message(struct call *call, const Ackd__V1__Queue *message,
+                               struct ackd_queue *queue)
 {
-    struct ackd_queue *queue = call->reply;
-
     if (message == NULL)
         return;
     queue->name = call_text(call, message->name);
     config_from_message(&queue->config, message->config);
     queue->paused = message->paused;
     queue->created_unix_ms = message->created_unix_ms;
-    queue->useful_lease_ms = message->useful_lease_ms;
-    queue->wasted_lease_ms = message->wasted_lease_ms;
-    queue->deliveries = message->deliveries;
-    queue->failures = message->failures;
-    queue->preemptions = message->preemptions;
-    queue->losses = message->losses;
-    queue->salvaged = message->salvaged;
+    TALLY_FROM_MESSAGE(message, queue);
     queue->waiters = message->waiters;
     queue->sessions = message->sessions;
-    if (message->counts == NULL)
-        return;
-    queue->ready = message->counts->ready;
-    queue->delayed = message->counts->delayed;
-    queue->leased = message->counts->leased;
-    queue->dead = message->counts->dead;
-    queue->published = message->counts->published;
-    queue->done = message->counts->done;
-    queue->purged = message->counts->purged;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_session.c -- the calls about sessions and results.
+ * client_session.c -- the calls about sessions.
  */
-#include "ackd/client.h"
-#include "ackd/v1/result.pb-c.h"
+#include "ackd/admin.h"
 #include "ackd/v1/session.pb-c.h"
 #include "call.h"
 
 static enum ackd_stop stop_from_reason(Ackd__V1__StopReason reason);
+static void session_from_message(struct call *call, const Ackd__V1__Session *message,
+                                 struct ackd_session_view *view);
 
 enum ackd_status ackd_client_open_session(struct ackd_client *client, const char *queue,
                                           const char *worker, int64_t session_ms,
@@ -87,34 +88,32 @@ enum ackd_status ackd_client_close_session(struct ackd_client *client, const cha
     return call_end(&call, NULL, error);
 }
 
-enum ackd_status ackd_client_get_result(struct ackd_client *client, const char *queue,
-                                        const char *task_id, struct ackd_result **ret_result,
-                                        struct ackd_error *error)
+enum ackd_status ackd_client_list_sessions(struct ackd_client *client, const char *queue,
+                                           struct ackd_session_list **ret_list,
+                                           struct ackd_error *error)
 {
-    Ackd__V1__GetResultRequest request = ACKD__V1__GET_RESULT_REQUEST__INIT;
-    const Ackd__V1__GetResultResponse *response;
+    Ackd__V1__ListSessionsRequest request = ACKD__V1__LIST_SESSIONS_REQUEST__INIT;
+    const Ackd__V1__ListSessionsResponse *response;
     struct call call;
 
-    call_begin(&call, sizeof(struct ackd_result));
+    call_begin(&call, sizeof(struct ackd_session_list));
     request.queue = call_borrow(queue);
-    request.task_id = call_borrow(task_id);
-    response = call_run(&call, client, "ResultService", "Get", &request.base,
-                        &ackd__v1__get_result_response__descriptor, 0);
-    if (response != NULL && response->result != NULL) {
-        struct ackd_result *result = call.reply;
+    response = call_run(&call, client, "SessionService", "List", &request.base,
+                        &ackd__v1__list_sessions_response__descriptor, 0);
+    if (response != NULL) {
+        struct ackd_session_list *list = call.reply;
 
-        result->task_id = call_text(&call, response->result->task_id);
-        result->dataset = call_text(&call, response->result->dataset);
-        result->data = call_bytes(&call, response->result->data);
-        result->fence = response->result->fence;
-        result->stored_unix_ms = response->result->stored_unix_ms;
+        list->sessions =
+            call_array(&call, response->n_sessions, sizeof list->sessions[0], &list->session_count);
+        for (size_t i = 0; i < list->session_count; i++)
+            session_from_message(&call, response->sessions[i], &list->sessions[i]);
     }
-    return call_end(&call, (void **)ret_result, error);
+    return call_end(&call, (void **)ret_list, error);
 }
 
-void ackd_result_free(struct ackd_result *result)
+void ackd_session_list_free(struct ackd_session_list *list)
 {
-    owned_free(result);
+    owned_free(list);
 }
 
 /* A reason that this library does not know yet still means: stop. */
@@ -128,4 +127,17 @@ static enum ackd_stop stop_from_reason(Ackd__V1__StopReason reason)
     default:
         return ACKD_STOP_LOST;
     }
+}
+
+static void session_from_message(struct call *call, const Ackd__V1__Session *message,
+                                 struct ackd_session_view *view)
+{
+    view->id = call_text(call, message->session_id);
+    view->queue = call_text(call, message->queue);
+    view->worker = call_text(call, message->worker);
+    view->opened_unix_ms = message->opened_unix_ms;
+    view->heartbeat_unix_ms = message->heartbeat_unix_ms;
+    view->session_ms = message->session_ms;
+    view->leased = message->leased;
+    view->acked = message->acked;
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_task.c -- the calls about tasks: publish, lease, renew, ack, nack, checkpoint, get.
+ * client_task.c -- the calls about tasks: publish, lease, renew, ack, nack, checkpoint.
  */
-#include <limits.h>
-
 #include "ackd/client.h"
-#include "ackd/v1/common.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
 #include "call.h"
 #include "client_internal.h"
 #include "error_export.h"
 #include "options.h"
+#include "task_message.h"
 
 static Ackd__V1__NewTask **new_tasks_to_messages(struct call *call,
                                                  const struct ackd_new_task *tasks, size_t count);
@@ -22,14 +20,8 @@ static Ackd__V1__NackItem **nacks_to_messages(struct call *call, const struct ac
                                               size_t count);
 static struct ackd_ack_outcome *ack_outcomes(struct call *call, Ackd__V1__AckOutcome **messages,
                                              size_t count, size_t *ret_count);
-static struct ackd_outcome *outcomes(struct call *call, Ackd__V1__Outcome **messages, size_t count,
-                                     size_t *ret_count);
 static void lease_from_message(struct call *call, const char *queue,
                                const Ackd__V1__LeaseResponse *response);
-static void view_from_message(struct call *call, const char *queue, const Ackd__V1__Task *message);
-static int32_t clamp_i32(int64_t value);
-static enum ackd_status item_status(struct call *call, const Ackd__V1__ErrorDetail *detail,
-                                    const char **ret_message);
 
 enum ackd_status ackd_client_publish(struct ackd_client *client, const char *queue,
                                      const char *dataset, const struct ackd_new_task *tasks,
@@ -71,7 +63,7 @@ enum ackd_status ackd_client_lease(struct ackd_client *client,
         return error_export_field(error, "size", "request.size must be sizeof its struct");
     call_begin(&call, sizeof(struct ackd_lease_reply));
     message.queue = call_borrow(own.queue);
-    message.max_tasks = clamp_i32(own.max_tasks);
+    message.max_tasks = call_clamp_i32(own.max_tasks);
     message.wait_ms = own.wait_ms;
     message.lease_ms = own.lease_ms;
     message.session_id = call_borrow(own.session_id);
@@ -117,7 +109,7 @@ enum ackd_status ackd_client_renew(struct ackd_client *client, const char *const
                                      &reply->outcome_count);
         for (size_t i = 0; i < reply->outcome_count; i++) {
             reply->outcomes[i].status =
-                item_status(&call, response->outcomes[i]->error, &reply->outcomes[i].message);
+                outcome_status(&call, response->outcomes[i]->error, &reply->outcomes[i].message);
             reply->outcomes[i].deadline_unix_ms = response->outcomes[i]->deadline_unix_ms;
         }
     }
@@ -172,8 +164,8 @@ enum ackd_status ackd_client_nack(struct ackd_client *client, const struct ackd_
     if (response != NULL) {
         struct ackd_nack_reply *reply = call.reply;
 
-        reply->outcomes =
-            outcomes(&call, response->outcomes, response->n_outcomes, &reply->outcome_count);
+        reply->outcomes = outcomes_from_messages(&call, response->outcomes, response->n_outcomes,
+                                                 &reply->outcome_count);
     }
     return call_end(&call, (void **)ret_reply, error);
 }
@@ -196,29 +188,6 @@ enum ackd_status ackd_client_save_checkpoint(struct ackd_client *client, const c
     (void)call_run(&call, client, "TaskService", "SaveCheckpoint", &request.base,
                    &ackd__v1__save_checkpoint_response__descriptor, 0);
     return call_end(&call, NULL, error);
-}
-
-enum ackd_status ackd_client_get_task(struct ackd_client *client, const char *queue,
-                                      const char *task_id, struct ackd_task_view **ret_task,
-                                      struct ackd_error *error)
-{
-    Ackd__V1__GetTaskRequest request = ACKD__V1__GET_TASK_REQUEST__INIT;
-    const Ackd__V1__GetTaskResponse *response;
-    struct call call;
-
-    call_begin(&call, sizeof(struct ackd_task_view));
-    request.queue = call_borrow(queue);
-    request.task_id = call_borrow(task_id);
-    response = call_run(&call, client, "TaskService", "Get", &request.base,
-                        &ackd__v1__get_task_response__descriptor, 0);
-    if (response != NULL && response->task != NULL)
-        view_from_message(&call, queue, response->task);
-    return call_end(&call, (void **)ret_task, error);
-}
-
-void ackd_task_view_free(struct ackd_task_view *task)
-{
-    owned_free(task);
 }
 
 static Ackd__V1__NewTask **new_tasks_to_messages(struct call *call,
@@ -263,7 +232,7 @@ static void publish_from_message(struct call *call, const Ackd__V1__PublishReque
         struct ackd_publish_outcome *outcome = &reply->outcomes[i];
 
         outcome->task_id = call_text(call, response->outcomes[i]->task_id);
-        outcome->status = item_status(call, response->outcomes[i]->error, &outcome->message);
+        outcome->status = outcome_status(call, response->outcomes[i]->error, &outcome->message);
     }
 }
 
@@ -312,56 +281,11 @@ static struct ackd_ack_outcome *ack_outcomes(struct call *call, Ackd__V1__AckOut
     struct ackd_ack_outcome *array = call_array(call, count, sizeof *array, ret_count);
 
     for (size_t i = 0; i < *ret_count; i++) {
-        array[i].status = item_status(call, messages[i]->error, &array[i].message);
+        array[i].status = outcome_status(call, messages[i]->error, &array[i].message);
         array[i].salvaged = messages[i]->salvaged;
         array[i].repeated = messages[i]->repeated;
     }
     return array;
-}
-
-static struct ackd_outcome *outcomes(struct call *call, Ackd__V1__Outcome **messages, size_t count,
-                                     size_t *ret_count)
-{
-    struct ackd_outcome *array = call_array(call, count, sizeof *array, ret_count);
-
-    for (size_t i = 0; i < *ret_count; i++)
-        array[i].status = item_status(call, messages[i]->error, &array[i].message);
-    return array;
-}
-
-/* What LeasedTask and Task have in common; their C types share nothing but the names. */
-#define TASK_FROM_MESSAGE(call, queue_, message, task)                                             \
-    do {                                                                                           \
-        (task)->id = call_text((call), (message)->task_id);                                        \
-        (task)->queue = (queue_);                                                                  \
-        (task)->dataset = call_text((call), (message)->dataset);                                   \
-        (task)->payload = call_bytes((call), (message)->payload);                                  \
-        (task)->priority = (message)->priority;                                                    \
-        (task)->fence = (message)->fence;                                                          \
-        (task)->published_unix_ms = (message)->published_unix_ms;                                  \
-        (task)->failures = (message)->failures;                                                    \
-        (task)->preemptions = (message)->preemptions;                                              \
-        (task)->losses = (message)->losses;                                                        \
-        (task)->deliveries = (message)->deliveries;                                                \
-        (task)->attributes = attributes = call_array(                                              \
-            (call), (message)->n_attributes, sizeof *attributes, &(task)->attribute_count);        \
-        for (size_t i = 0; i < (task)->attribute_count; i++) {                                     \
-            attributes[i].key = call_text((call), (message)->attributes[i]->key);                  \
-            attributes[i].value = call_text((call), (message)->attributes[i]->value);              \
-        }                                                                                          \
-    } while (0)
-
-static void leased_from_message(struct call *call, const char *queue,
-                                const Ackd__V1__LeasedTask *message,
-                                struct ackd_leased_task *leased)
-{
-    struct ackd_attribute *attributes;
-
-    TASK_FROM_MESSAGE(call, queue, message, &leased->task);
-    if (message->has_checkpoint_case != 0)
-        leased->task.checkpoint = call_bytes(call, message->checkpoint);
-    leased->lease_token = call_text(call, message->lease_token);
-    leased->deadline_unix_ms = message->deadline_unix_ms;
 }
 
 static void lease_from_message(struct call *call, const char *queue,
@@ -375,8 +299,8 @@ static void lease_from_message(struct call *call, const char *queue,
         leased_from_message(call, queue_copy, response->tasks[i], &reply->tasks[i]);
     reply->ack_outcomes = ack_outcomes(call, response->ack_outcomes, response->n_ack_outcomes,
                                        &reply->ack_outcome_count);
-    reply->nack_outcomes = outcomes(call, response->nack_outcomes, response->n_nack_outcomes,
-                                    &reply->nack_outcome_count);
+    reply->nack_outcomes = outcomes_from_messages(
+        call, response->nack_outcomes, response->n_nack_outcomes, &reply->nack_outcome_count);
     if (response->situation == NULL)
         return;
     reply->ready = response->situation->ready;
@@ -384,33 +308,4 @@ static void lease_from_message(struct call *call, const char *queue,
     reply->delayed = response->situation->delayed;
     reply->next_change_ms = response->situation->next_change_ms;
     reply->paused = response->situation->paused;
-}
-
-static void view_from_message(struct call *call, const char *queue, const Ackd__V1__Task *message)
-{
-    struct ackd_task_view *view = call->reply;
-    struct ackd_attribute *attributes;
-
-    TASK_FROM_MESSAGE(call, call_text(call, queue), message, &view->task);
-    view->state = (enum ackd_task_state)message->state;
-    view->due_unix_ms = message->due_unix_ms;
-    view->leased_unix_ms = message->leased_unix_ms;
-    view->done_unix_ms = message->done_unix_ms;
-    view->session_id = call_text(call, message->session_id);
-    view->last_error = call_text(call, message->last_error);
-    view->has_checkpoint = message->has_checkpoint;
-    view->has_result = message->has_result;
-}
-
-/* A number out of range stays out of range, for the broker to refuse by name. */
-static int32_t clamp_i32(int64_t value)
-{
-    return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
-}
-
-static enum ackd_status item_status(struct call *call, const Ackd__V1__ErrorDetail *detail,
-                                    const char **ret_message)
-{
-    *ret_message = detail == NULL ? "" : call_text(call, detail->message);
-    return detail == NULL ? ACKD_OK : (enum ackd_status)detail->status;
 }

@@ -46,7 +46,7 @@
  *      `task->checkpoint`.
  *
  * The whole program is examples/smallest.c. To publish, to look at queues or to lease by hand:
- * ackd/client.h, examples/manual.c.
+ * ackd/client.h, examples/manual.c. To list what the broker holds, and to operate it: ackd/admin.h.
  *
  * Rules for callers
  *   Threads. Clients and workers may be used from any thread, several at once. A task belongs to
@@ -65,6 +65,7 @@
 #ifndef ACKD_H
 #define ACKD_H
 
+#include "ackd/admin.h"
 #include "ackd/client.h"
 #include "ackd/error.h"
 #include "ackd/sink.h"

@@ -3,8 +3,9 @@
  * ackd/client.h -- the broker's calls, one function each, for programs that publish tasks, look at
  * queues, or lease by hand. Who only wants to work off a queue takes ackd/worker.h instead.
  *
- * The calls of every day have typed functions; every other one that the broker has (dead letters,
- * datasets, lists, admin) goes through ackd_client_call_json.
+ * The calls that list things, and those for operators (dead letters, datasets, the broker itself),
+ * are in ackd/admin.h. Together they are every call of the broker; a newer broker's others, and
+ * whoever has JSON at hand, go through ackd_client_call_json.
  *
  * Common to all calls here
  *   Threads: a client may be used by any number of threads at once; it keeps as many connections
@@ -234,6 +235,15 @@ enum ackd_task_state {
     ACKD_TASK_DEAD = 5
 };
 
+/* Why a task lies in the dead letters. */
+enum ackd_dead_reason {
+    ACKD_DEAD_FAILURES = 1,  /* failed max_failures times */
+    ACKD_DEAD_LOSSES = 2,    /* its lease was lost max_losses times: it may kill its worker */
+    ACKD_DEAD_EXPIRED = 3,   /* older than the queue's task_ttl_ms, never leased in time */
+    ACKD_DEAD_CANCELLED = 4, /* cancelled by a caller */
+    ACKD_DEAD_CORRUPT = 5    /* its record fails the checksum; kept aside, never served */
+};
+
 /* A task as an operator sees it. Of a done one only the times and the ID remain. */
 struct ackd_task_view {
     struct ackd_task task; /* `checkpoint` stays empty: see `has_checkpoint` */
@@ -244,7 +254,9 @@ struct ackd_task_view {
     const char *session_id; /* "" if none */
     const char *last_error; /* what the last failure said; "" if nothing */
     bool has_checkpoint;
-    bool has_result;
+    bool has_result;                   /* only ackd_client_get_task tells */
+    enum ackd_dead_reason dead_reason; /* 0: not dead */
+    int64_t payload_bytes;             /* also where the payload is left out */
 };
 
 /*

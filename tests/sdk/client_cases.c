@@ -9,61 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ackd/ackd.h"
-#include "support/check.h"
-
-static struct ackd_client *client;
-static _Thread_local struct ackd_error error;
-
-static void make_queue(const char *name)
-{
-    assert_int_equal(ackd_client_create_queue(client, name, NULL, NULL, NULL, &error), ACKD_OK);
-}
-
-static void publish_one(const char *queue, const char *id, const char *payload)
-{
-    const struct ackd_attribute attributes[] = {{"lang", "en"}, {"page", "7"}};
-    struct ackd_new_task task = {.id = id, .attributes = attributes, .attribute_count = 2};
-    struct ackd_publish_reply *reply;
-
-    task.payload = (struct ackd_bytes){payload, strlen(payload)};
-    task.priority = 3;
-    assert_int_equal(ackd_client_publish(client, queue, "books", &task, 1, &reply, &error),
-                     ACKD_OK);
-    assert_int_equal(reply->stored, 1);
-    assert_string_equal(reply->outcomes[0].task_id, id);
-    ackd_publish_reply_free(reply);
-}
-
-/* One task of the queue, under a lease of a minute. */
-static struct ackd_lease_reply *lease_one(const char *queue, const char *session_id)
-{
-    struct ackd_lease_request request;
-    struct ackd_lease_reply *reply;
-
-    ackd_lease_request_init(&request);
-    request.queue = queue;
-    request.max_tasks = 1;
-    request.wait_ms = 5000;
-    request.session_id = session_id;
-    assert_int_equal(ackd_client_lease(client, &request, &reply, &error), ACKD_OK);
-    assert_int_equal(reply->task_count, 1);
-    return reply;
-}
-
-static struct ackd_ack_outcome ack_one(const char *token, const char *result)
-{
-    const struct ackd_ack ack = {
-        .lease_token = token, .has_result = true, .result = {result, strlen(result)}};
-    struct ackd_ack_outcome outcome;
-    struct ackd_ack_reply *reply;
-
-    assert_int_equal(ackd_client_ack(client, &ack, 1, &reply, &error), ACKD_OK);
-    outcome = reply->outcomes[0];
-    outcome.message = "";
-    ackd_ack_reply_free(reply);
-    return outcome;
-}
+#include "client_fixture.h"
 
 static void test_a_task_arrives_as_it_was_published(void **state)
 {
@@ -373,10 +319,6 @@ int main(void)
         cmocka_unit_test(test_options_of_a_newer_program_are_refused_only_if_they_matter),
         cmocka_unit_test(test_what_a_worker_can_not_be_is_refused_by_name),
     };
-    int failed = 1;
 
-    if (ackd_client_open(NULL, &client, &error) == ACKD_OK)
-        failed = cmocka_run_group_tests_name("client", tests, NULL, NULL);
-    ackd_client_close(client);
-    return failed;
+    return cmocka_run_group_tests_name("client", tests, open_client, close_client);
 }

@@ -58,6 +58,7 @@ void batch_run(struct shard *shard, struct list *calls)
 {
     shard->batch.now_ms = clock_now_ms(&shard->options.clock);
     wait_expire(shard);
+    session_keep_alive(shard, calls);
     if (shard->failed)
         list_append_all(&shard->batch.done, calls);
     else if (!list_is_empty(calls) || wants_writing(shard, calls))

@@ -89,6 +89,22 @@ static enum call_result run_heartbeat(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
+/* A batch may come late, after a slow commit: whoever has sent a heartbeat meanwhile is alive. */
+void session_keep_alive(struct shard *shard, const struct list *calls)
+{
+    LIST_EACH (link, calls) {
+        struct call *base = CONTAINER_OF(link, struct call, link);
+        struct session *session;
+
+        if (base->verb != &verb_session_heartbeat)
+            continue;
+        session = session_find(shard, CONTAINER_OF(base, struct session_call, call)->session);
+        if (session != NULL && !session->ended)
+            heap_move(&shard->session_deadlines, &session->deadline,
+                      shard->batch.now_ms + session->session_ms);
+    }
+}
+
 /* False: there was nothing to give back. */
 static bool return_lease(struct shard *shard, const struct session *session, struct lease *lease,
                          enum task_command_kind kind)
@@ -211,7 +227,8 @@ static enum call_result run_list(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
-const struct verb verb_session_open = {"session_open", true, true, run_open};
+/* Also when the store is nearly full: without workers it would stay so. */
+const struct verb verb_session_open = {"session_open", true, false, run_open};
 const struct verb verb_session_heartbeat = {"session_heartbeat", false, false, run_heartbeat};
 const struct verb verb_session_close = {"session_close", true, false, run_close};
 const struct verb verb_session_list = {"session_list", false, false, run_list};

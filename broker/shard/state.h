@@ -225,6 +225,7 @@ struct shard {
     uint32_t tombstone_capacity;
     int64_t graced_count; /* leases with is_graced */
 
+    int64_t awake_ms;        /* when the thread last began a batch */
     int64_t chores_after_ms; /* what is due by itself is not tried before: it did not fit */
     int64_t due_next_ms;     /* no entry of `due` is earlier */
     int64_t sweep_next_ms;   /* retention of IDs and results */
@@ -456,6 +457,8 @@ void session_free(struct session *session);
 void index_free(struct shard *shard);
 
 /* ---- session.c ---- */
+/* Before anything expires: the heartbeats among the calls count. */
+void session_keep_alive(struct shard *shard, const struct list *calls);
 /* Takes back up to `max` leases of an ended session; removes the session after the last. */
 enum status session_return_leases(struct shard *shard, struct session *session,
                                   enum task_command_kind kind, size_t max, int64_t *ret_returned,

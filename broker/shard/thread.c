@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "shard/state.h"
 
+#define STALL_MS 2000 /* later than this, and for so long */
 #define SLEEP_MS_MAX                                                                               \
     INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing                   \
                       */
@@ -26,6 +27,19 @@ static struct timespec in_ms(int64_t wait_ms)
         until.tv_nsec -= 1000000000;
     }
     return until;
+}
+
+/* Back much later than it wanted, the process was stopped or starved. The heartbeats of that time
+ * are still on their way through the faces: nothing expires before they had a moment. */
+static void forgive_stall(struct shard *self, int64_t wanted_ms)
+{
+    int64_t now_ms = clock_now_ms(&self->options.clock);
+
+    if (wanted_ms < self->awake_ms)
+        wanted_ms = self->awake_ms;
+    if (now_ms - wanted_ms > STALL_MS && self->chores_after_ms < now_ms + STALL_MS)
+        self->chores_after_ms = now_ms + STALL_MS;
+    self->awake_ms = now_ms;
 }
 
 /* False: the end was asked for and nothing is left to do. */
@@ -46,6 +60,7 @@ static bool wait_for_work(struct shard *self)
     go_on = !self->stopping || !list_is_empty(&self->inbox);
     self->stopped = !go_on;
     pthread_mutex_unlock(&self->mutex);
+    forgive_stall(self, next_ms);
     return go_on;
 }
 
@@ -56,6 +71,7 @@ static void *thread_main(void *argument)
 
     snprintf(name, sizeof name, "ackd-shard-%d", self->options.index);
     pthread_setname_np(pthread_self(), name);
+    self->awake_ms = clock_now_ms(&self->options.clock);
     while (wait_for_work(self)) /* asked each time: what the shard does by itself may never end */
         shard_step(self);
     wait_drain(self); /* nobody waits any more: shard_stop comes after the faces have gone */

@@ -23,7 +23,8 @@ struct ticket {
 
 static int64_t now_ms(void *context)
 {
-    return ((struct bench *)context)->now_ms;
+    /* Its thread, if it has one, reads what the test's thread writes. */
+    return __atomic_load_n(&((struct bench *)context)->now_ms, __ATOMIC_SEQ_CST);
 }
 
 static void on_failure(void *context)

@@ -194,6 +194,63 @@ static void test_a_check_runs_beside_the_shard(void **state)
     bench_free(bench);
 }
 
+/* Sends a call about the session and returns how it went. */
+static enum status ask_session(struct bench *bench, struct desk *desk, const struct verb *verb,
+                               uint64_t *session)
+{
+    struct session_call *call;
+    enum status status;
+    struct arena arena;
+
+    arena_init(&arena, SIZE_MAX);
+    call = ARENA_NEW(&arena, struct session_call);
+    call_init(&call->call, verb, &arena, &desk->mailbox, finished, desk);
+    call->queue = text("q");
+    call->session_ms = 15000;
+    call->session = *session;
+    shard_send(bench->shard, &call->call);
+    desk_wait(desk, desk->answered + 1);
+    *session = call->session;
+    status = call->call.error.status;
+    arena_deinit(&arena);
+    return status;
+}
+
+static void jump(struct bench *bench, int64_t ms)
+{
+    __atomic_add_fetch(&bench->now_ms, ms, __ATOMIC_SEQ_CST);
+}
+
+/* As SIGSTOP and SIGCONT do it: time has gone on, and nobody was there. */
+static void test_a_process_that_was_stopped_waits_for_heartbeats_first(void **state)
+{
+    struct bench *bench = started_bench();
+    struct desk desk;
+    uint64_t session = 0;
+    uint64_t any = 0;
+
+    (void)state;
+    desk_init(&desk);
+    assert_int_equal(ask_session(bench, &desk, &verb_session_open, &session), STATUS_OK);
+    for (int i = 0; i < 3; i++) { /* the first sweeps */
+        jump(bench, 100);
+        assert_int_equal(ask_session(bench, &desk, &verb_session_list, &any), STATUS_OK);
+    }
+    jump(bench, 60000);
+    assert_int_equal(ask_session(bench, &desk, &verb_session_list, &any), STATUS_OK);
+    assert_int_equal(ask_session(bench, &desk, &verb_session_heartbeat, &session), STATUS_OK);
+    for (int64_t left_ms = 15000; left_ms > 0; left_ms -= 1500) { /* and then time is time */
+        jump(bench, 1500);
+        assert_int_equal(ask_session(bench, &desk, &verb_session_list, &any), STATUS_OK);
+    }
+    assert_int_equal(ask_session(bench, &desk, &verb_session_heartbeat, &session),
+                     STATUS_SESSION_NOT_FOUND);
+    shard_stop(bench->shard);
+    bench->shard->stopped = false;
+    desk_deinit(&desk);
+    bench_free(bench);
+}
+
 static void test_a_batch_takes_so_many_bytes_and_no_more(void **state)
 {
     struct bench *bench = bench_new();
@@ -225,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_what_is_sent_after_a_stop_is_refused),
         cmocka_unit_test(test_a_stop_does_not_wait_for_what_never_ends),
         cmocka_unit_test(test_a_check_runs_beside_the_shard),
+        cmocka_unit_test(test_a_process_that_was_stopped_waits_for_heartbeats_first),
         cmocka_unit_test(test_a_batch_takes_so_many_bytes_and_no_more),
     };
 

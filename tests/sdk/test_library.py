@@ -84,6 +84,16 @@ def test_every_header_is_installed():
     assert all(f"include/ackd/{header.name}'" in meson for header in HEADERS)
 
 
+def test_every_call_of_the_contract_has_a_typed_function():
+    contract = {(service, method)
+                for proto in (SOURCE / "proto/ackd/v1").glob("*.proto")
+                for service, body in re.findall(r"service (\w+) {(.*?)\n}", proto.read_text(), re.S)
+                for method in re.findall(r"\brpc (\w+)\(", body)}
+    typed = {pair for source in (SOURCE / "worker-sdk/src").glob("client_*.c")
+             for pair in re.findall(r'call_run\(&call, client, "(\w+)", "(\w+)"', source.read_text())}
+    assert contract and typed == contract
+
+
 @pytest.mark.parametrize("how", ["shared", "static"])
 def test_a_users_program_builds_through_pkg_config_and_works(prefix, broker, queue, tmp_path, how):
     """The static one has a function of its own that has the name of one inside the library."""
@@ -100,7 +110,7 @@ def test_a_users_program_builds_through_pkg_config_and_works(prefix, broker, que
         # Its own code is static, the libraries below it are the system's.
         below = pkg_config(prefix, "--print-requires-private")
         flags += [prefix / "lib/libackd.a", "-pthread",
-                  *run("pkg-config", "--libs", *below).split()]
+                  *run("pkg-config", "--libs", *below).split(), "-lm"]
     run("gcc", "-std=c17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", example, source,
         "-o", program, *flags)
     assert ("libackd.so" in run("ldd", program)) == (how == "shared")

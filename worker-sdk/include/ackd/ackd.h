@@ -3,7 +3,7 @@
  * ackd/ackd.h -- libackd, the C library for ackd, a work-queue broker with lease semantics. This
  * header includes the others; `pkg-config --cflags --libs ackd` finds it. To link it statically,
  * name libackd.a and the libraries below it: `pkg-config --libs libcurl jansson libprotobuf-c
- * libpq`.
+ * libpq`, -pthread and -lm.
  *
  * A guided tour: one task from connect to drain
  *

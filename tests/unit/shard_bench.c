@@ -298,6 +298,16 @@ static void check_due_row(struct bench *self, const struct store_row *row, void 
         assert_true(self->shard->due_next_ms <= due_ms);
 }
 
+static void check_meta_row(struct bench *self, const struct store_row *row, void *context)
+{
+    struct meta_record record;
+
+    (void)context;
+    assert_int_equal(meta_record_read(row->key, row->value, &record), STATUS_OK);
+    assert_int_equal(self->shard->meta.next_queue, record.next_queue);
+    assert_int_equal(self->shard->meta.next_session, record.next_session);
+}
+
 void bench_check(struct bench *self)
 {
     struct shard *shard = self->shard;
@@ -313,6 +323,7 @@ void bench_check(struct bench *self)
     assert_int_equal(shard->sessions.count, sessions);
     check_leases(self);
     each_row(self, STORE_DUE, check_due_row, NULL);
+    each_row(self, STORE_META, check_meta_row, NULL);
 }
 
 void bench_rot(struct bench *self, enum store_table table, struct slice key)

@@ -178,6 +178,25 @@ static void test_a_session_may_expire_while_it_is_closed(void **state)
     }
 }
 
+static void test_a_session_that_expires_takes_no_task_in_that_batch(void **state)
+{
+    struct bench *bench = bench_new();
+    struct lease_call *lease;
+    uint64_t session;
+
+    (void)state;
+    bench_queue(bench, "q");
+    bench_publish_many(bench, "q", "t", 3);
+    session = bench_session(bench, "q", SESSION_MS);
+    bench_lease_in(bench, "q", 1, session);
+    bench->now_ms += SESSION_MS;
+    lease = bench_lease_call(bench, "q", 1);
+    lease->session = session;
+    assert_int_equal(bench_do(bench, &lease->call), STATUS_SESSION_NOT_FOUND);
+    assert_int_equal(bench_tally(bench, "q").ready, 3);
+    bench_free(bench);
+}
+
 static void test_two_closes_in_one_batch_both_succeed(void **state)
 {
     struct bench *bench = bench_new();
@@ -448,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_closing_gives_everything_back_as_preempted),
         cmocka_unit_test(test_leases_of_the_batch_that_closes_their_session_come_back_too),
         cmocka_unit_test(test_a_session_may_expire_while_it_is_closed),
+        cmocka_unit_test(test_a_session_that_expires_takes_no_task_in_that_batch),
         cmocka_unit_test(test_two_closes_in_one_batch_both_succeed),
         cmocka_unit_test(test_a_close_whose_batch_is_taken_back_still_closes),
         cmocka_unit_test(test_a_close_and_acks_of_its_leases_meet_in_one_batch),

@@ -318,6 +318,33 @@ static void test_a_waiter_of_a_queue_that_was_not_made_after_all_is_answered(voi
     bench_free(bench);
 }
 
+static void test_what_is_refused_at_last_leaves_no_trace(void **state)
+{
+    struct bench *bench = bench_new();
+    struct queue_call *create;
+    struct session_call *open;
+    struct publish_call *publish;
+    struct store_usage usage;
+
+    (void)state;
+    bench_queue(bench, "q");
+    assert_int_equal(store_usage(bench->store, &usage), STATUS_OK);
+    store_mem_set_max(bench->store, usage.used_bytes + 20);
+    create = BENCH_CALL(bench, queue_call, &verb_queue_create);
+    create->name = text("new");
+    create->config = queue_config_default();
+    assert_int_equal(bench_do(bench, &create->call), STATUS_STORE_FULL);
+    open = BENCH_CALL(bench, session_call, &verb_session_open);
+    open->queue = text("q");
+    open->session_ms = 15000;
+    assert_int_equal(bench_do(bench, &open->call), STATUS_STORE_FULL);
+    publish = bench_publish_call(bench, "q", "a");
+    publish->dataset = text("set");
+    assert_int_equal(bench_do(bench, &publish->call), STATUS_STORE_FULL);
+    assert_int_equal(bench_queue_verb(bench, "new", &verb_queue_get), STATUS_QUEUE_NOT_FOUND);
+    bench_free(bench); /* checks it */
+}
+
 static void test_a_full_store_neither_stops_the_shard_nor_makes_it_spin(void **state)
 {
     struct bench *bench = bench_new();
@@ -443,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_who_began_to_wait_in_a_batch_taken_back_runs_again_in_its_place),
         cmocka_unit_test(test_delayed_tasks_wake_also_when_the_first_try_is_taken_back),
         cmocka_unit_test(test_a_waiter_of_a_queue_that_was_not_made_after_all_is_answered),
+        cmocka_unit_test(test_what_is_refused_at_last_leaves_no_trace),
         cmocka_unit_test(test_a_full_store_neither_stops_the_shard_nor_makes_it_spin),
         cmocka_unit_test(test_an_idle_shard_sleeps),
         cmocka_unit_test(test_stop_notices_are_told_also_when_the_batch_is_taken_back),

@@ -4,14 +4,17 @@
  */
 #include "shard_bench.h"
 
-#include <inttypes.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "store/lmdb.h"
 #include "support/check.h"
 
 #define STEPS_MAX 100000
 #define ROWS 256
+#define LMDB_MAP_BYTES (UINT64_C(1) << 28)
 
 /* A call with its memory. */
 struct ticket {
@@ -49,6 +52,42 @@ static void open_shard(struct bench *self)
         fail_msg("the shard does not open: %s", error.message);
 }
 
+static void open_lmdb(struct bench *self)
+{
+    struct error error = ERROR_NONE;
+
+    if (store_lmdb_open(self->directory, LMDB_MAP_BYTES, &self->store, &error) != STATUS_OK)
+        fail_msg("%s", error.message);
+}
+
+static void open_store(struct bench *self)
+{
+    const char *kind = getenv("ACKD_TEST_STORE");
+    const char *parent = getenv("TMPDIR");
+
+    if (kind == NULL || strcmp(kind, "lmdb") != 0) {
+        assert_int_equal(store_mem_open(&self->store), STATUS_OK);
+        return;
+    }
+    assert_true(
+        asprintf(&self->directory, "%s/ackd-bench-XXXXXX", parent == NULL ? "/tmp" : parent) > 0);
+    assert_non_null(mkdtemp(self->directory));
+    open_lmdb(self);
+}
+
+static void remove_directory(struct bench *self)
+{
+    DIR *directory = self->directory == NULL ? NULL : opendir(self->directory);
+
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;)
+        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory == NULL)
+        return;
+    closedir(directory);
+    assert_int_equal(rmdir(self->directory), 0);
+    free(self->directory);
+}
+
 struct bench *bench_new(void)
 {
     struct bench *self = calloc(1, sizeof *self);
@@ -59,7 +98,7 @@ struct bench *bench_new(void)
     self->restart_grace_ms = 10000;
     list_init(&self->tickets);
     mailbox_init(&self->mailbox, NULL, NULL);
-    assert_int_equal(store_mem_open(&self->store), STATUS_OK);
+    open_store(self);
     open_shard(self);
     return self;
 }
@@ -86,6 +125,7 @@ void bench_free(struct bench *self)
         bench_check(self);
     kill_shard(self);
     store_close(self->store);
+    remove_directory(self);
     mailbox_deinit(&self->mailbox);
     for (struct list *link; (link = list_take_first(&self->tickets)) != NULL;) {
         struct ticket *ticket = CONTAINER_OF(link, struct ticket, link);
@@ -99,8 +139,19 @@ void bench_free(struct bench *self)
 void bench_crash(struct bench *self)
 {
     kill_shard(self);
-    store_mem_crash(self->store);
+    if (self->directory == NULL) {
+        store_mem_crash(self->store);
+    } else {
+        store_close(self->store);
+        open_lmdb(self);
+    }
     open_shard(self);
+}
+
+void bench_fault(struct bench *self, enum store_mem_fault fault, uint64_t k)
+{
+    if (self->directory == NULL)
+        store_mem_fault(self->store, fault, k);
 }
 
 bool bench_step(struct bench *self)

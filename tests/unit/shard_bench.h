@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shard_bench.h -- a shard on a bench: the mem store, a clock that tests move, no threads.
+ * shard_bench.h -- a shard on a bench: the mem store, a clock that tests move, no threads. With
+ * ACKD_TEST_STORE=lmdb in the environment it is the LMDB store, which has no faults to order.
  *
  * A story sends calls and runs batches itself. `bench_x` below sends one call and runs until the
  * shard is idle; bench_call with bench_send leaves the running to the story, so that several calls
@@ -21,6 +22,7 @@
 
 struct bench {
     struct store *store;
+    char *directory; /* of LMDB; NULL: the mem store */
     struct shard *shard;
     struct mailbox mailbox;
     int64_t now_ms;
@@ -40,6 +42,8 @@ bool bench_step(struct bench *self);
 void bench_run(struct bench *self);
 /* Moves the clock on and runs. */
 void bench_pass(struct bench *self, int64_t ms);
+/* As store_mem_fault; nothing where the store is another. */
+void bench_fault(struct bench *self, enum store_mem_fault fault, uint64_t k);
 void bench_check(struct bench *self);
 /* What the store's check says; 0: no problem. */
 int64_t bench_problems(struct bench *self);

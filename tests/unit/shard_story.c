@@ -500,10 +500,10 @@ static void judge_close(struct story *self, struct op *op)
 static bool pass(struct story *self, struct op *op)
 {
     if (story_chance(self, 10))
-        store_mem_fault(self->bench->store, STORE_MEM_FAULT_COMMIT_FULL, 1);
+        bench_fault(self->bench, STORE_MEM_FAULT_COMMIT_FULL, 1);
     op->items[0].ms = story_chance(self, 3) ? 700000 : story_below(self, 9000);
     bench_pass(self->bench, op->items[0].ms);
-    store_mem_fault(self->bench->store, STORE_MEM_FAULT_NONE, 0);
+    bench_fault(self->bench, STORE_MEM_FAULT_NONE, 0);
     judge_timeouts(self);
     if (self->bench->shard->chores_after_ms > self->bench->now_ms) {
         bench_pass(self->bench, self->bench->shard->chores_after_ms - self->bench->now_ms);

@@ -12,7 +12,7 @@
  *   I3  what was acked is never handed out again               I6  bench_check, after every batch
  *
  * A failing seed is printed with the calls of its last batches; ACKD_TEST_SEED=N runs that one
- * alone, ACKD_TEST_SEEDS=N so many.
+ * alone, ACKD_TEST_SEEDS=N so many; ACKD_TEST_STORE=lmdb tells them on LMDB.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,10 +89,9 @@ static void arm_fault(struct story *self)
     if (story_chance(self, 80))
         return;
     if (story_chance(self, 30))
-        store_mem_fault(self->bench->store, STORE_MEM_FAULT_COMMIT_FULL, 1);
+        bench_fault(self->bench, STORE_MEM_FAULT_COMMIT_FULL, 1);
     else
-        store_mem_fault(self->bench->store, STORE_MEM_FAULT_WRITE_FULL,
-                        1 + (uint64_t)story_below(self, 60));
+        bench_fault(self->bench, STORE_MEM_FAULT_WRITE_FULL, 1 + (uint64_t)story_below(self, 60));
 }
 
 static void note(struct story *self, const char *name)
@@ -127,7 +126,7 @@ static void run_batch(struct story *self)
     if (count > 0 && ops[0].call != NULL)
         arm_fault(self);
     bench_run(self->bench);
-    store_mem_fault(self->bench->store, STORE_MEM_FAULT_NONE, 0);
+    bench_fault(self->bench, STORE_MEM_FAULT_NONE, 0);
     for (int i = 0; i < count; i++)
         if (ops[i].kind->judge != NULL)
             ops[i].kind->judge(self, &ops[i]);

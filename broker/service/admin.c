@@ -17,7 +17,7 @@ static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats
     if (message == NULL)
         return NULL;
     message->shard = shard;
-    message->store = wire_string(arena, slice_of_string(stats->store_name));
+    message->store = arena_string(arena, slice_of_string(stats->store_name));
     message->commits = stats->commits;
     message->commands = stats->commands;
     message->used_bytes = (int64_t)stats->usage.used_bytes;
@@ -37,7 +37,7 @@ static ProtobufCMessage *build_stats(struct service_call *call, struct fan *fan)
 
     if (response == NULL)
         return NULL;
-    response->version = wire_string(call->arena, slice_of_string(options->version));
+    response->version = arena_string(call->arena, slice_of_string(options->version));
     response->started_unix_ms = call->service->started_ms;
     response->now_unix_ms = service_now_ms(call->service);
     if (options->face_stats != NULL)
@@ -80,7 +80,7 @@ static ProtobufCMessage *build_check(struct service_call *call, struct fan *fan)
         for (int64_t k = 0; k < part->problem_count && k < CHECK_PROBLEMS_MAX; k++) {
             if (response->n_problems < CHECK_PROBLEMS_MAX && part->problems[k] != NULL)
                 response->problems[response->n_problems++] =
-                    wire_string(call->arena, slice_of_string(part->problems[k]));
+                    arena_string(call->arena, slice_of_string(part->problems[k]));
         }
         response->problem_count += part->problem_count;
     }
@@ -113,7 +113,7 @@ static char *name_of_now(struct service_call *call)
 
     gmtime_r(&now_s, &utc);
     strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
-    return wire_string(call->arena, slice_of_string(text));
+    return arena_string(call->arena, slice_of_string(text));
 }
 
 /* Makes `<data dir>/backups/<name>`, which must not be there. */
@@ -158,7 +158,7 @@ static ProtobufCMessage *build_backup(struct service_call *call, struct fan *fan
     for (int i = 0; i < fan->count; i++)
         response->bytes += (int64_t)CONTAINER_OF(fan->calls[i], struct inspect_call, call)->bytes;
     path += strlen(call->service->options.data_dir) + 1;
-    response->path = wire_string(call->arena, slice_of_string(path));
+    response->path = arena_string(call->arena, slice_of_string(path));
     return response->path == NULL ? NULL : &response->base;
 }
 

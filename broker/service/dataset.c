@@ -11,7 +11,7 @@ static PB(Dataset) *build_dataset(struct arena *arena, const struct dataset_view
 
     if (dataset == NULL)
         return NULL;
-    dataset->name = wire_string(arena, view->name);
+    dataset->name = arena_string(arena, view->name);
     dataset->counts = wire_counts(arena, tally);
     dataset->useful_lease_ms = tally->useful_ms;
     dataset->wasted_lease_ms = tally->wasted_ms;

@@ -15,7 +15,7 @@ static PB(DeadLetter) *build_letter(struct arena *arena, const struct dead_view 
         return NULL;
     letter->task = wire_task(arena, &view->view, created_ms);
     letter->reason = (PB(DeadReason))view->reason; /* the numbers are the same */
-    letter->error = wire_string(arena, view->view.error);
+    letter->error = arena_string(arena, view->view.error);
     letter->dead_unix_ms = view->dead_ms;
     return letter->task == NULL || letter->error == NULL ? NULL : letter;
 }

@@ -112,7 +112,6 @@ enum status read_lease_token(const char *text, const char *field, struct lease_t
 
 /* ---- wire.c ---- */
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
-char *wire_string(struct arena *arena, struct slice text);
 ProtobufCBinaryData wire_bytes(struct slice data);
 /* A task's attributes as the map field of a message, whose entries are of `entry_type`:
  * `ret_entries` is the address of the field. */

@@ -102,7 +102,7 @@ static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task 
     task->task_id = wire_task_id(arena, leased->id, leased->place, created_ms);
     task->payload = wire_bytes(slice_of(leased->body.data + leased->attributes_size,
                                         leased->body.size - leased->attributes_size));
-    task->dataset = wire_string(arena, leased->dataset);
+    task->dataset = arena_string(arena, leased->dataset);
     task->lease_token = wire_token(arena, &token);
     task->priority = leased->place.priority;
     fill_counters(task, &leased->task);

@@ -171,7 +171,7 @@ static PB(PublishOutcome) *build_outcome(struct arena *arena, struct publishing 
     if (item->status == STATUS_OK)
         outcome->task_id = wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
     else
-        outcome->task_id = wire_string(arena, item->id);
+        outcome->task_id = arena_string(arena, item->id);
     if (!wire_outcome_error(arena, item->status, self->errors[index], &outcome->error))
         return NULL;
     return outcome->task_id == NULL ? NULL : outcome;

@@ -12,8 +12,8 @@ static PB(Result) *build_result(struct arena *arena, const struct result_view *v
 
     if (result == NULL)
         return NULL;
-    result->task_id = wire_string(arena, view->id);
-    result->dataset = wire_string(arena, view->dataset);
+    result->task_id = arena_string(arena, view->id);
+    result->dataset = arena_string(arena, view->dataset);
     result->data = wire_bytes(view->data);
     result->fence = view->fence;
     result->stored_unix_ms = view->stored_ms;

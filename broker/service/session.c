@@ -137,8 +137,8 @@ static PB(Session) *build_session(struct arena *arena, const struct session_view
     if (session == NULL)
         return NULL;
     session->session_id = wire_session_id(arena, view->session);
-    session->queue = wire_string(arena, view->queue);
-    session->worker = wire_string(arena, view->worker);
+    session->queue = arena_string(arena, view->queue);
+    session->worker = arena_string(arena, view->worker);
     session->opened_unix_ms = view->opened_ms;
     session->heartbeat_unix_ms = view->heartbeat_ms;
     session->session_ms = view->session_ms;

@@ -17,11 +17,6 @@ void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor
     return message;
 }
 
-char *wire_string(struct arena *arena, struct slice text)
-{
-    return arena_string(arena, text);
-}
-
 /* Borrows: the bytes are in the arena already. */
 ProtobufCBinaryData wire_bytes(struct slice data)
 {
@@ -35,8 +30,8 @@ PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error)
     if (detail == NULL)
         return NULL;
     detail->status = (PB(Status))error->status;
-    detail->message = wire_string(arena, slice_of_string(error->message));
-    detail->field = wire_string(arena, slice_of_string(error->field));
+    detail->message = arena_string(arena, slice_of_string(error->message));
+    detail->field = arena_string(arena, slice_of_string(error->field));
     detail->limit = error->limit;
     detail->value = error->value;
     return detail->message == NULL || detail->field == NULL ? NULL : detail;
@@ -122,7 +117,7 @@ PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view)
 
     if (queue == NULL)
         return NULL;
-    queue->name = wire_string(arena, view->name);
+    queue->name = arena_string(arena, view->name);
     queue->config = wire_config(arena, &view->config);
     queue->counts = wire_counts(arena, &view->tally);
     queue->paused = view->paused;
@@ -144,8 +139,8 @@ char *wire_task_id(struct arena *arena, struct slice id, struct place place, int
     char made[MADE_ID_BYTES_MAX];
 
     if (id.size > 0)
-        return wire_string(arena, id);
-    return wire_string(arena, slice_of(made, made_id_write(place, created_ms, made)));
+        return arena_string(arena, id);
+    return arena_string(arena, slice_of(made, made_id_write(place, created_ms, made)));
 }
 
 char *wire_token(struct arena *arena, const struct lease_token *token)
@@ -159,7 +154,7 @@ char *wire_token(struct arena *arena, const struct lease_token *token)
 
 char *wire_session_id(struct arena *arena, uint64_t session)
 {
-    return session == 0 ? wire_string(arena, SLICE_EMPTY)
+    return session == 0 ? arena_string(arena, SLICE_EMPTY)
                         : arena_printf(arena, "%016" PRIx64, session);
 }
 
@@ -197,8 +192,8 @@ bool wire_attributes(struct arena *arena, struct slice attributes,
 
         if (entry == NULL)
             return false;
-        entry->key = wire_string(arena, attribute.key);
-        entry->value = wire_string(arena, attribute.value);
+        entry->key = arena_string(arena, attribute.key);
+        entry->value = arena_string(arena, attribute.value);
         if (entry->key == NULL || entry->value == NULL)
             return false;
         entries[(*ret_count)++] = entry;
@@ -212,8 +207,8 @@ static void fill_task(struct arena *arena, const struct task_view *view, PB(Task
     const struct task *t = &view->task;
 
     task->state = (PB(TaskState))t->state; /* the numbers are the same */
-    task->dataset = wire_string(arena, view->dataset);
-    task->last_error = wire_string(arena, view->error);
+    task->dataset = arena_string(arena, view->dataset);
+    task->last_error = arena_string(arena, view->error);
     task->priority = view->place.priority;
     task->published_unix_ms = view->published_ms;
     task->fence = t->fence;

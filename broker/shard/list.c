@@ -70,15 +70,23 @@ static enum call_result run_list(struct shard *shard, struct call *base)
 {
     struct task_list_call *call = CONTAINER_OF(base, struct task_list_call, call);
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
-    struct page page = {STORE_TASK, call->from, call->page_size, 0,    base->arena,
-                        add_view,   shard,      queue,           base, SLICE_EMPTY};
+    struct page page = {
+        .table = STORE_TASK,
+        .from = call->from,
+        .size = call->page_size,
+        .arena = base->arena,
+        .add = add_view,
+        .shard = shard,
+        .queue = queue,
+        .call = base,
+    };
     enum status status;
 
     if (queue == NULL)
         return CALL_DONE;
     call->queue_created_ms = queue->created_ms;
     call->views = ARENA_ARRAY(base->arena, call->page_size, struct task_view);
-    status = call->views == NULL ? STATUS_TOO_LARGE : page_fill(shard, queue, &page);
+    status = call->views == NULL ? STATUS_TOO_LARGE : page_fill(&page);
     call->view_count = page.count;
     call->next = page.next;
     if (status != STATUS_OK)

@@ -12,9 +12,9 @@
 #define ROWS_PER_PAGE_MAX 20000
 
 /* Where to begin: a key that was given out for another queue begins at this one's first. */
-static struct key first_key(const struct page *page, const struct queue *queue)
+static struct key first_key(const struct page *page)
 {
-    struct key first = key_of_queue(queue->number);
+    struct key first = key_of_queue(page->queue->number);
 
     if (slice_compare(page->from, key_slice(&first)) > 0) {
         first.size = page->from.size;
@@ -49,18 +49,18 @@ static enum status add_rows(struct page *page, const struct store_row *rows, siz
     return STATUS_OK;
 }
 
-enum status page_fill(struct shard *shard, struct queue *queue, struct page *page)
+enum status page_fill(struct page *page)
 {
-    struct key from = first_key(page, queue);
-    struct key to = key_after_queue(queue->number);
+    struct key from = first_key(page);
+    struct key to = key_after_queue(page->queue->number);
     struct store_row rows[PIECE];
     size_t count = PIECE;
 
     page->next = SLICE_EMPTY;
     for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
         bool ended;
-        enum status status =
-            batch_scan(shard, page->table, key_slice(&from), key_slice(&to), rows, PIECE, &count);
+        enum status status = batch_scan(page->shard, page->table, key_slice(&from), key_slice(&to),
+                                        rows, PIECE, &count);
 
         if (status != STATUS_OK || count == 0)
             return status;

@@ -106,9 +106,17 @@ static enum status add_row(struct page *page, const struct store_row *row)
 static enum status list_page(struct shard *shard, struct queue *queue,
                              struct result_list_call *call)
 {
-    struct page page = {STORE_RESULT, call->from, call->page_size, 0,           call->call.arena,
-                        add_row,      shard,      queue,           &call->call, SLICE_EMPTY};
-    enum status status = page_fill(shard, queue, &page);
+    struct page page = {
+        .table = STORE_RESULT,
+        .from = call->from,
+        .size = call->page_size,
+        .arena = call->call.arena,
+        .add = add_row,
+        .shard = shard,
+        .queue = queue,
+        .call = &call->call,
+    };
+    enum status status = page_fill(&page);
 
     call->next = page.next;
     return status;

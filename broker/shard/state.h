@@ -399,7 +399,7 @@ struct page {
     struct call *call;
     struct slice next; /* out; empty: no more */
 };
-enum status page_fill(struct shard *shard, struct queue *queue, struct page *page);
+enum status page_fill(struct page *page);
 
 /* ---- view.c ---- */
 enum status view_fill(struct shard *shard, struct held *held, bool with_body, struct arena *arena,

@@ -72,7 +72,7 @@ enum status service_open(const struct service_options *options, struct service *
     self->options = *options;
     self->started_ms = clock_now_ms(&options->clock);
     status = open_shards(self, error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !options->stepped)
         status = start_shards(self, error);
     if (status != STATUS_OK) {
         for (int i = self->shard_count; i < options->shard_count; i++)
@@ -83,6 +83,16 @@ enum status service_open(const struct service_options *options, struct service *
     atomic_store(&self->ready, true);
     *ret_service = self;
     return STATUS_OK;
+}
+
+bool service_step(struct service *self)
+{
+    bool stepped = false;
+
+    ASSERT(self->options.stepped);
+    for (int i = 0; i < self->shard_count; i++)
+        stepped |= shard_step(self->shards[i]);
+    return stepped;
 }
 
 bool service_is_ready(const struct service *self)

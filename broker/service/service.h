@@ -91,6 +91,7 @@ struct service_options {
     int shard_count;          /* 1 .. 64 */
     const char *data_dir;     /* where backups go; NULL: no backups */
     int64_t restart_grace_ms; /* least life of leases and sessions found at start */
+    bool stepped;             /* no threads: whoever opened the service calls service_step */
     /* Called once, on a shard's thread, when storage failed: nothing may be served any more. */
     void (*on_failure)(void *context);
     void *context;
@@ -104,13 +105,17 @@ struct service_options {
  * stores stay the caller's. */
 enum status service_open(const struct service_options *options, struct service **ret_service,
                          struct error *error) MUST_USE;
+/* Of a stepped service, on the thread that calls its handlers: runs a batch of each shard that has
+ * something to do. False: none had. */
+bool service_step(struct service *self);
 /* True from service_open until service_drain or a failure. */
 bool service_is_ready(const struct service *self);
 /* Begins the end, any thread: waiting long polls are answered (empty), new ones don't wait.
  * Everything else is still served. */
 void service_drain(struct service *self);
 /* Finishes what was sent, stops the threads, closes the stores. Every call's `done` letter has been
- * posted by then: drain the mailboxes after it. NULL is nothing. */
+ * posted by then: drain the mailboxes after it. (A stepped service has been stepped to its end
+ * before.) NULL is nothing. */
 void service_close(struct service *self);
 /* The client has gone: a waiting lease ends without taking a task. Only before `done`. */
 void service_cancel(struct service_call *call);

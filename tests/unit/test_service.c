@@ -35,7 +35,7 @@ struct visit {
     bool done;
 };
 
-static struct rig *rig_new(int shard_count)
+static struct rig *rig_open(int shard_count, bool stepped)
 {
     static struct rig rig;
     struct service_options options = {
@@ -44,6 +44,7 @@ static struct rig *rig_new(int shard_count)
         .stores = rig.stores,
         .shard_count = shard_count,
         .restart_grace_ms = 10000,
+        .stepped = stepped,
         .version = "test",
     };
     struct error error = ERROR_NONE;
@@ -55,6 +56,11 @@ static struct rig *rig_new(int shard_count)
     arena_init(&rig.answer, 0);
     assert_int_equal(service_open(&options, &rig.service, &error), STATUS_OK);
     return &rig;
+}
+
+static struct rig *rig_new(int shard_count)
+{
+    return rig_open(shard_count, false);
 }
 
 static void rig_free(struct rig *self)
@@ -418,6 +424,25 @@ static void test_session_ids_that_are_none_are_refused(void **state)
     rig_free(rig);
 }
 
+static void test_a_stepped_service_does_nothing_until_it_is_stepped(void **state)
+{
+    struct rig *rig = rig_open(1, true);
+    PB(CreateQueueRequest) *request = NEW(rig, CreateQueueRequest, create_queue_request);
+    struct visit *visit;
+
+    request->name = say(rig, "jobs");
+    visit = send(rig, service_queue_create, &request->base);
+    mailbox_drain(&rig->desk.mailbox);
+    assert_false(visit->done);
+
+    assert_true(service_step(rig->service));
+    mailbox_drain(&rig->desk.mailbox);
+    assert_true(visit->done);
+    assert_int_equal(visit->call.error.status, STATUS_OK);
+    arena_deinit(&visit->arena);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_page_tokens_from_anywhere_are_harmless),
         cmocka_unit_test(test_closing_answers_whoever_waits),
         cmocka_unit_test(test_session_ids_that_are_none_are_refused),
+        cmocka_unit_test(test_a_stepped_service_does_nothing_until_it_is_stepped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,17 +12,20 @@
 
 enum store_mem_fault {
     STORE_MEM_FAULT_NONE,
-    STORE_MEM_FAULT_WRITE_FULL,    /* the k-th write answers STATUS_STORE_FULL */
-    STORE_MEM_FAULT_COMMIT_FULL,   /* the k-th commit answers STATUS_STORE_FULL, nothing stored */
-    STORE_MEM_FAULT_COMMIT_LOST,   /* the k-th commit answers STATUS_INTERNAL, nothing stored */
-    STORE_MEM_FAULT_COMMIT_UNKNOWN /* the k-th commit answers STATUS_INTERNAL, and all stored */
+    STORE_MEM_FAULT_WRITE_FULL,     /* the k-th write answers STATUS_STORE_FULL */
+    STORE_MEM_FAULT_COMMIT_FULL,    /* the k-th commit answers STATUS_STORE_FULL, nothing stored */
+    STORE_MEM_FAULT_COMMIT_LOST,    /* the k-th commit answers STATUS_INTERNAL, nothing stored */
+    STORE_MEM_FAULT_COMMIT_UNKNOWN, /* the k-th commit answers STATUS_INTERNAL, and all stored */
+    STORE_MEM_FAULT_ANY_LOST /* the k-th read, write or commit: STATUS_INTERNAL, nothing stored */
 };
 
 enum status store_mem_open(struct store **ret_store) MUST_USE;
-/* Arms one fault: the k-th (1 = the next) write or commit from now. */
+/* Arms one fault: the k-th (1 = the next) call of its kind from now. */
 void store_mem_fault(struct store *self, enum store_mem_fault fault, uint64_t k);
 /* Whether a fault that was armed has not struck yet. */
 bool store_mem_is_armed(struct store *self);
+/* Whether it is unusable since a call answered STATUS_INTERNAL (S7). */
+bool store_mem_has_failed(struct store *self);
 /* What SIGKILL and a restart do: an open transaction is gone, the commits remain, faults are
  * cleared. */
 void store_mem_crash(struct store *self);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shard_bench.c -- calls and their memory, time, crashes, and the invariants of a whole shard.
+ * shard_bench.c -- a store and a shard, calls and their memory, time, and crashes.
  */
 #include "shard_bench.h"
 
@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "model/audit.h"
 #include "store/lmdb.h"
 #include "support/check.h"
 
 #define STEPS_MAX 100000
-#define ROWS 256
 #define LMDB_MAP_BYTES (UINT64_C(1) << 28)
 
 /* A call with its memory. */
@@ -175,206 +175,28 @@ void bench_pass(struct bench *self, int64_t ms)
     bench_run(self);
 }
 
-/* ---- invariants ---- */
+/* ---- what the store holds ---- */
 
 int64_t bench_problems(struct bench *self)
 {
-    struct inspect_call *call = BENCH_CALL(self, inspect_call, &verb_stats);
-
-    assert_int_equal(check_run(self->store, call), STATUS_OK);
-    for (int64_t i = 0; i < call->problem_count && i < CHECK_PROBLEMS_MAX; i++)
-        print_message("  problem: %s\n", call->problems[i]);
-    return call->problem_count;
-}
-
-typedef void row_visitor(struct bench *self, const struct store_row *row, void *context);
-
-static void each_row(struct bench *self, enum store_table table, row_visitor *visit, void *context)
-{
-    struct store_row rows[ROWS];
-    struct key from = {.size = 0};
-    struct store_txn *txn;
-    size_t count = ROWS;
-
-    assert_int_equal(store_begin_read(self->store, &txn), STATUS_OK);
-    while (count == ROWS) {
-        assert_int_equal(store_scan(txn, table, key_slice(&from), SLICE_EMPTY, rows, ROWS, &count),
-                         STATUS_OK);
-        for (size_t i = 0; i < count; i++)
-            visit(self, &rows[i], context);
-        if (count > 0)
-            from = key_after(rows[count - 1].key);
-    }
-    store_abort(txn);
-}
-
-static void count_row(struct bench *self, const struct store_row *row, void *context)
-{
-    (void)self;
-    (void)row;
-    ++*(size_t *)context;
-}
-
-size_t bench_rows(struct bench *self, enum store_table table)
-{
-    size_t count = 0;
-
-    each_row(self, table, count_row, &count);
-    return count;
-}
-
-static struct lease *find_lease(struct shard *shard, struct place place)
-{
-    for (struct map_node *node = map_next(&shard->leases, NULL); node != NULL;
-         node = map_next(&shard->leases, node)) {
-        struct lease *lease = CONTAINER_OF(node, struct lease, node);
-
-        if (place_equal(lease->place, place))
-            return lease;
-    }
-    return NULL;
-}
-
-/* M2, from the store's side. */
-static void check_active(struct bench *self, const struct store_row *row, void *context)
-{
-    struct active_record record;
-    struct place place;
-    struct queue *queue;
-    struct lease *lease;
-
-    if (!key_read_place(row->key, &place) ||
-        active_record_read(row->key, row->value, &record) != STATUS_OK ||
-        record.task.state != TASK_LEASED)
-        return;
-    queue = shard_queue_of_number(self->shard, place.queue);
-    if (queue == NULL || queue->now.deleting)
-        return;
-    lease = find_lease(self->shard, place);
-    if (lease == NULL) {
-        fail_msg("a LEASED task has no lease in memory (M2)");
-        return;
-    }
-    assert_int_equal(lease->fence, record.task.fence);
-    if (lease->session != NULL)
-        assert_int_equal(lease->session->id, record.task.session);
-    else
-        assert_true(lease->deadline.key >= record.task.at_ms);
-    ++*(size_t *)context;
-}
-
-/* M2, from memory's side: as many, each in exactly one of the two places. */
-static void check_leases(struct bench *self)
-{
-    struct shard *shard = self->shard;
-    size_t leased = 0;
-    size_t kept_by_sessions = 0;
-
-    each_row(self, STORE_ACTIVE, check_active, &leased);
-    assert_int_equal(shard->leases.count, leased);
-    for (struct map_node *node = map_next(&shard->sessions, NULL); node != NULL;
-         node = map_next(&shard->sessions, node)) {
-        struct session *session = CONTAINER_OF(node, struct session, node);
-        int64_t count = 0;
-
-        LIST_EACH (link, &session->leases)
-            count++;
-        assert_int_equal(session->lease_count, count);
-        kept_by_sessions += (size_t)count;
-    }
-    assert_int_equal(shard->lease_deadlines.count, leased - kept_by_sessions);
-}
-
-static void check_session_row(struct bench *self, const struct store_row *row, void *context)
-{
-    uint64_t id;
-
-    assert_true(key_read_session(row->key, &id));
-    assert_non_null(session_find(self->shard, id));
-    ++*(size_t *)context;
-}
-
-/* M1: what a start would read of the queue. */
-static void check_queue_row(struct bench *self, const struct store_row *row, void *context)
-{
-    struct queue_record record;
-    struct queue *queue;
-    uint32_t number;
-
-    assert_true(key_read_queue(row->key, &number));
-    assert_int_equal(queue_record_read(row->key, row->value, &record), STATUS_OK);
-    queue = shard_queue_of_number(self->shard, number);
-    assert_non_null(queue);
-    assert_false(queue->dirty);
-    assert_memory_equal(&queue->now.tally, &queue->kept.tally, sizeof queue->now.tally);
-    assert_memory_equal(&queue->now.tally, &record.tally, sizeof record.tally);
-    assert_memory_equal(&queue->now.config, &record.config, sizeof record.config);
-    assert_memory_equal(queue->now.cursor, record.cursor, sizeof record.cursor);
-    assert_memory_equal(queue->now.fresh, record.fresh, sizeof record.fresh);
-    assert_memory_equal(queue->now.returned, record.returned, sizeof record.returned);
-    assert_int_equal(queue->now.next_seq, record.next_seq);
-    assert_int_equal(queue->now.next_dataset, record.next_dataset);
-    assert_int_equal(queue->now.paused, record.paused);
-    assert_int_equal(queue->now.deleting, record.deleting);
-    ++*(size_t *)context;
-}
-
-static void check_dataset_row(struct bench *self, const struct store_row *row, void *context)
-{
-    struct dataset_record record;
-    struct dataset *dataset;
-    struct queue *queue;
-    uint32_t number;
-
-    (void)context;
-    assert_true(key_read_queue(row->key, &number));
-    assert_int_equal(dataset_record_read(row->key, row->value, &record), STATUS_OK);
-    queue = shard_queue_of_number(self->shard, number);
-    assert_non_null(queue);
-    if (queue->now.deleting)
-        return;
-    dataset = dataset_of_number(queue, be32_get(row->key.data + 4));
-    assert_non_null(dataset);
-    assert_memory_equal(&dataset->now, &dataset->kept, sizeof dataset->now);
-    assert_memory_equal(&dataset->now, &record.tally, sizeof record.tally);
-}
-
-static void check_due_row(struct bench *self, const struct store_row *row, void *context)
-{
-    struct place place;
-    int64_t due_ms;
-
-    (void)context;
-    if (key_read_due(row->key, &due_ms, &place))
-        assert_true(self->shard->due_next_ms <= due_ms);
-}
-
-static void check_meta_row(struct bench *self, const struct store_row *row, void *context)
-{
-    struct meta_record record;
-
-    (void)context;
-    assert_int_equal(meta_record_read(row->key, row->value, &record), STATUS_OK);
-    assert_int_equal(self->shard->meta.next_queue, record.next_queue);
-    assert_int_equal(self->shard->meta.next_session, record.next_session);
+    return audit_problems(self->store);
 }
 
 void bench_check(struct bench *self)
 {
-    struct shard *shard = self->shard;
-    size_t queues = 0;
-    size_t sessions = 0;
+    audit_shard(self->shard, self->store);
+}
 
-    assert_null(shard->batch.txn);
-    assert_int_equal(bench_problems(self), 0);
-    each_row(self, STORE_QUEUE, check_queue_row, &queues);
-    assert_int_equal(shard->queue_count, queues);
-    each_row(self, STORE_DATASET, check_dataset_row, NULL);
-    each_row(self, STORE_SESSION, check_session_row, &sessions);
-    assert_int_equal(shard->sessions.count, sessions);
-    check_leases(self);
-    each_row(self, STORE_DUE, check_due_row, NULL);
-    each_row(self, STORE_META, check_meta_row, NULL);
+static void count_row(struct shard *shard, const struct store_row *row, size_t *count)
+{
+    (void)shard;
+    (void)row;
+    ++*count;
+}
+
+size_t bench_rows(struct bench *self, enum store_table table)
+{
+    return audit_each_row(self->shard, self->store, table, count_row);
 }
 
 void bench_rot(struct bench *self, enum store_table table, struct slice key)

@@ -263,7 +263,7 @@ static void judge_nack(struct story *self, struct op *op)
     bool backs_off = item->ms == TASK_DELAY_BACKOFF && op->nack == TASK_NACK_FAILED;
     enum status expected = model_nack(&self->model, token->task, token->incarnation,
                                       token->token.fence, op->nack, item->flag, item->unstarted,
-                                      backs_off      ? STORY_DUE_UNKNOWN
+                                      backs_off      ? MODEL_DUE_UNKNOWN
                                       : item->ms < 0 ? 0
                                                      : item->ms,
                                       item->bytes);
@@ -407,7 +407,11 @@ static bool send_redrive(struct story *self, struct op *op)
 
 static void judge_redrive(struct story *self, struct op *op)
 {
-    assert_int_equal(op->call->progress.count, model_redrive(&self->model));
+    struct model_walk walk = {0};
+
+    while (model_redrive(&self->model, &walk))
+        ;
+    assert_int_equal(op->call->progress.count, walk.changed);
 }
 
 static bool send_delete_dead(struct story *self, struct op *op)
@@ -417,7 +421,11 @@ static bool send_delete_dead(struct story *self, struct op *op)
 
 static void judge_delete_dead(struct story *self, struct op *op)
 {
-    assert_int_equal(op->call->progress.count, model_delete_dead(&self->model));
+    struct model_walk walk = {0};
+
+    while (model_delete_dead(&self->model, &walk))
+        ;
+    assert_int_equal(op->call->progress.count, walk.changed);
 }
 
 static bool send_purge(struct story *self, struct op *op)
@@ -432,7 +440,11 @@ static bool send_purge(struct story *self, struct op *op)
 
 static void judge_purge(struct story *self, struct op *op)
 {
-    assert_int_equal(op->call->progress.count, model_purge(&self->model));
+    struct model_walk walk = {0};
+
+    while (model_purge(&self->model, &walk))
+        ;
+    assert_int_equal(op->call->progress.count, walk.changed);
 }
 
 static bool send_open(struct story *self, struct op *op)
@@ -489,12 +501,10 @@ static bool send_close(struct story *self, struct op *op)
 
 static void judge_close(struct story *self, struct op *op)
 {
-    int returned = model_close(&self->model, op->session);
-
-    if (returned < 0)
+    if (!model_begin_close(&self->model, op->session))
         assert_int_equal(op->call->error.status, STATUS_SESSION_NOT_FOUND);
     else
-        assert_int_equal(op->call->progress.count, returned);
+        assert_int_equal(op->call->progress.count, model_end_close(&self->model, op->session));
 }
 
 static bool pass(struct story *self, struct op *op)

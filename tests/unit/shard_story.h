@@ -9,8 +9,8 @@
 #ifndef ACKD_TESTS_UNIT_SHARD_STORY_H
 #define ACKD_TESTS_UNIT_SHARD_STORY_H
 
+#include "model/model.h"
 #include "shard_bench.h"
-#include "shard_model.h"
 
 enum {
     STORY_OPS_MAX = 6,   /* a batch */
@@ -19,7 +19,6 @@ enum {
     STORY_WAITERS_MAX = 64,
     STORY_LINES = 12
 };
-#define STORY_DUE_UNKNOWN (INT64_MAX / 4) /* a backoff in the model, until the shard was asked */
 
 struct story_token {
     struct lease_token token;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_shard_random.c -- random stories on one queue, held against the model of shard_model.h:
+ * test_shard_random.c -- random stories on one queue, held against the model of tests/model:
  * publishers, workers with and without sessions, acks right, old and repeated, long polls, time,
  * crashes, and a store that refuses now and then.
  *
@@ -50,7 +50,7 @@ static void learn_backoffs(struct story *self)
         int64_t min_ms;
         int64_t max_ms;
 
-        if (!task->exists || task->state != TASK_DELAYED || task->due_ms < STORY_DUE_UNKNOWN)
+        if (!task->exists || task->state != TASK_DELAYED || task->due_ms < MODEL_DUE_UNKNOWN)
             continue;
         get = bench_get(self->bench, "q", story_task_names[i]);
         bench_assert_ok(&get->call);
@@ -133,6 +133,7 @@ static void run_batch(struct story *self)
     story_judge_served(self);
     for (int i = 0; i < self->waiter_count; i++)
         assert_false(bench_is_answered(&self->waiters[i].call->call));
+    model_settle(&self->model);
     learn_backoffs(self);
     judge_counts(self);
     bench_check(self->bench); /* I6 */

@@ -60,6 +60,7 @@ static const struct store_ops mem_ops;
 
 static void forget_fault(struct mem_store *self);
 static bool fault_strikes(struct mem_store *self, enum store_mem_fault fault);
+static bool has_failed(struct mem_store *self);
 static bool reserve_undo(struct mem_store *self);
 static void replace(struct mem_store *self, enum store_table table, struct row *linked,
                     struct row *unlinked);
@@ -100,6 +101,11 @@ void store_mem_fault(struct store *base, enum store_mem_fault fault, uint64_t k)
 bool store_mem_is_armed(struct store *base)
 {
     return store_of(base)->fault != STORE_MEM_FAULT_NONE;
+}
+
+bool store_mem_has_failed(struct store *base)
+{
+    return store_of(base)->failed;
 }
 
 void store_mem_crash(struct store *base)
@@ -154,7 +160,7 @@ static enum status mem_commit(struct store_txn *base)
     if (fault_strikes(self, STORE_MEM_FAULT_COMMIT_FULL)) {
         status = STATUS_STORE_FULL;
         stored = false;
-    } else if (fault_strikes(self, STORE_MEM_FAULT_COMMIT_LOST)) {
+    } else if (has_failed(self) || fault_strikes(self, STORE_MEM_FAULT_COMMIT_LOST)) {
         status = STATUS_INTERNAL;
         stored = false;
     } else if (fault_strikes(self, STORE_MEM_FAULT_COMMIT_UNKNOWN)) {
@@ -164,7 +170,7 @@ static enum status mem_commit(struct store_txn *base)
         undo_forget(self);
     else
         undo_all(self);
-    self->failed = status == STATUS_INTERNAL; /* S7 */
+    self->failed |= status == STATUS_INTERNAL; /* S7 */
     end((struct mem_txn *)base);
     return status;
 }
@@ -180,6 +186,8 @@ static enum status mem_get_many(struct store_txn *base, struct store_read *reads
 {
     struct mem_store *self = store_of(base->store);
 
+    if (has_failed(self))
+        return STATUS_INTERNAL;
     for (size_t i = 0; i < count; i++) {
         struct row *row = rows_find(&self->tables[reads[i].table], reads[i].key);
         struct store_row lent;
@@ -202,6 +210,8 @@ static enum status mem_scan(struct store_txn *base, enum store_table table, stru
     struct row *row = rows_from(&self->tables[table], from);
     size_t count = 0;
 
+    if (has_failed(self))
+        return STATUS_INTERNAL;
     for (; row != NULL && count < rows_max; row = row->next[0]) {
         if (to.size > 0 && slice_compare(row_key(row), to) >= 0)
             break;
@@ -221,6 +231,8 @@ static enum status mem_reserve(struct store_txn *base, enum store_table table, s
     uint64_t freed = before == NULL ? 0 : before->key_size + before->value_size;
     struct row *row;
 
+    if (has_failed(self))
+        return STATUS_INTERNAL;
     if (fault_strikes(self, STORE_MEM_FAULT_WRITE_FULL))
         return STATUS_STORE_FULL;
     if (self->max_bytes != 0 && self->live_bytes - freed + key.size + size > self->max_bytes)
@@ -241,6 +253,8 @@ static enum status mem_remove(struct store_txn *base, enum store_table table, st
     struct mem_store *self = store_of(base->store);
     struct row *row = rows_find(&self->tables[table], key);
 
+    if (has_failed(self))
+        return STATUS_INTERNAL;
     if (fault_strikes(self, STORE_MEM_FAULT_WRITE_FULL))
         return STATUS_STORE_FULL;
     if (row == NULL)
@@ -312,6 +326,13 @@ static bool fault_strikes(struct mem_store *self, enum store_mem_fault fault)
         return false;
     forget_fault(self);
     return true;
+}
+
+/* Counts one call of any kind against STORE_MEM_FAULT_ANY_LOST. */
+static bool has_failed(struct mem_store *self)
+{
+    self->failed |= fault_strikes(self, STORE_MEM_FAULT_ANY_LOST);
+    return self->failed;
 }
 
 static bool reserve_undo(struct mem_store *self)

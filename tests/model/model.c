@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shard_model.c -- the rules of DESIGN's task life as straight-line code over one array of tasks.
+ * model.c -- the rules of DESIGN's task life as straight-line code over one array of tasks.
  */
-#include "shard_model.h"
+#include "model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@ void model_init(struct model *self, struct queue_config config, int64_t now_ms)
     memset(self, 0, sizeof *self);
     self->config = config;
     self->now_ms = now_ms;
+    self->passed_ms = now_ms;
     self->next_seq = 1;
 }
 
@@ -28,12 +29,16 @@ static void wait_or_ready(struct model *self, struct model_task *task, int64_t d
 {
     task->state = delay_ms > 0 ? TASK_DELAYED : TASK_READY;
     task->due_ms = delay_ms > 0 ? self->now_ms + delay_ms : 0;
+    task->waits_since_ms = self->now_ms;
     task->fresh = false;
 }
 
 static int64_t held_ms(const struct model *self, const struct model_task *task)
 {
-    return self->now_ms - task->leased_ms;
+    int64_t held_ms = self->now_ms - task->leased_ms;
+
+    return held_ms > 0 ? held_ms
+                       : 0; /* the clock may have been set back, and the broker restarted */
 }
 
 /* Whether the ID of a done task is free again. */
@@ -43,10 +48,17 @@ static bool is_forgotten(const struct model *self, const struct model_task *task
            task->done_ms + self->config.dedup_retention_ms <= self->now_ms;
 }
 
-static void die(struct model_task *task)
+static void die(struct model_task *task, enum dead_reason reason)
 {
     task->state = TASK_DEAD;
+    task->dead_reason = reason;
     task->fresh = false;
+}
+
+static bool has_outlived(const struct model *self, const struct model_task *task)
+{
+    return self->config.task_ttl_ms > 0 &&
+           self->now_ms - task->published_ms >= self->config.task_ttl_ms;
 }
 
 enum status model_publish(struct model *self, int id, int priority, int64_t delay_ms,
@@ -61,6 +73,7 @@ enum status model_publish(struct model *self, int id, int priority, int64_t dela
                                 .incarnation = incarnation,
                                 .priority = priority,
                                 .seq = self->next_seq++,
+                                .published_ms = self->now_ms,
                                 .payload = payload,
                                 .result = task->result};
     wait_or_ready(self, task, delay_ms);
@@ -98,11 +111,15 @@ int model_lease(struct model *self, int max, int session, int64_t lease_ms, int 
     int count = 0;
     int id;
 
-    while (count < max && (id = next_ready(self)) >= 0) {
+    while (!self->paused && count < max && (id = next_ready(self)) >= 0) {
         struct model_task *task = &self->tasks[id];
 
         if (self->config.max_leased > 0 && model_counts(self).leased >= self->config.max_leased)
             break;
+        if (has_outlived(self, task)) {
+            die(task, DEAD_EXPIRED);
+            continue;
+        }
         task->state = TASK_LEASED;
         task->fresh = false;
         task->fence++;
@@ -122,7 +139,7 @@ static struct model_task *holder(struct model *self, int id, int incarnation, ui
     struct model_task *task = &self->tasks[id];
 
     return task->exists && task->incarnation == incarnation && task->state == TASK_LEASED &&
-                   task->fence == fence
+                   task->fence == fence && (task->session >= 0 || self->now_ms < task->due_ms)
                ? task
                : NULL;
 }
@@ -148,7 +165,7 @@ static bool may_be_repeated(const struct model *self, int task, int incarnation,
 
         if (tombstone->task == task && tombstone->incarnation == incarnation &&
             tombstone->fence == fence)
-            return self->now_ms < tombstone->until_ms;
+            return self->passed_ms < tombstone->until_ms;
     }
     return false;
 }
@@ -156,7 +173,7 @@ static bool may_be_repeated(const struct model *self, int task, int incarnation,
 static void tell(struct model *self, const struct model_task *task)
 {
     if (task->session >= 0)
-        self->sessions[task->session].stops++;
+        self->sessions[task->session].fresh_stops++;
 }
 
 enum status model_ack(struct model *self, int id, int incarnation, uint32_t fence, bool proves,
@@ -177,7 +194,9 @@ enum status model_ack(struct model *self, int id, int incarnation, uint32_t fenc
     if (!task->exists || task->incarnation != incarnation || !is_open(task) || !proves ||
         self->config.late_results != LATE_RESULTS_SALVAGE)
         return STATUS_LEASE_LOST;
-    if (task->state == TASK_LEASED) {
+    if (task->state == TASK_LEASED && task->fence == fence) {
+        self->events.useful_ms += held_ms(self, task); /* overdue, though nobody has noticed */
+    } else if (task->state == TASK_LEASED) {
         self->events.wasted_ms += held_ms(self, task);
         tell(self, task);
     }
@@ -220,7 +239,7 @@ enum status model_nack(struct model *self, int id, int incarnation, uint32_t fen
         task->failures++;
         self->events.failures++;
         if (permanent || task->failures >= self->config.max_failures) {
-            die(task);
+            die(task, DEAD_FAILURES);
             return STATUS_OK;
         }
     }
@@ -263,53 +282,81 @@ enum status model_cancel(struct model *self, int id)
         self->events.wasted_ms += held_ms(self, task);
         tell(self, task);
     }
-    die(task);
+    die(task, DEAD_CANCELLED);
     return STATUS_OK;
 }
 
-int model_redrive(struct model *self)
+static bool is_behind(const struct model_walk *walk, const struct model_task *task)
 {
-    int count = 0;
+    return !walk->begun || task->priority < walk->priority ||
+           (task->priority == walk->priority && task->seq > walk->seq);
+}
 
+/* Visits the tasks behind `walk`, which it moves to the last of them. */
+static bool step_on(struct model *self, struct model_walk *walk, bool dead_only,
+                    void (*visit)(struct model *self, struct model_walk *walk,
+                                  struct model_task *task))
+{
+    struct model_walk last = *walk;
+    bool found = false;
+
+    if (!walk->begun)
+        walk->seq_end = self->next_seq;
     for (int i = 0; i < MODEL_TASKS; i++) {
         struct model_task *task = &self->tasks[i];
 
-        if (!task->exists || task->state != TASK_DEAD)
+        if (!task->exists || !is_behind(walk, task) ||
+            (dead_only ? task->state != TASK_DEAD : task->state == TASK_DONE))
             continue;
-        task->failures = 0;
-        task->losses = 0;
-        wait_or_ready(self, task, 0);
-        count++;
+        if (!found || is_behind(&last, task))
+            last = (struct model_walk){.begun = true, task->priority, task->seq};
+        found = true;
+        visit(self, walk, task);
     }
-    return count;
-}
-
-static int erase(struct model *self, bool dead)
-{
-    int count = 0;
-
-    for (int i = 0; i < MODEL_TASKS; i++) {
-        struct model_task *task = &self->tasks[i];
-        bool goes = dead ? task->state == TASK_DEAD
-                         : task->state == TASK_READY || task->state == TASK_DELAYED;
-
-        if (!task->exists || !goes)
-            continue;
-        task->exists = false;
-        count++;
+    walk->begun = true;
+    if (found) {
+        walk->priority = last.priority;
+        walk->seq = last.seq;
     }
-    self->events.purged += count;
-    return count;
+    return found;
 }
 
-int model_delete_dead(struct model *self)
+static void redrive(struct model *self, struct model_walk *walk, struct model_task *task)
 {
-    return erase(self, true);
+    task->failures = 0;
+    task->losses = 0;
+    task->dead_reason = DEAD_NOT;
+    task->published_ms = self->now_ms;
+    wait_or_ready(self, task, 0);
+    walk->changed++;
 }
 
-int model_purge(struct model *self)
+bool model_redrive(struct model *self, struct model_walk *walk)
 {
-    return erase(self, false);
+    return step_on(self, walk, true, redrive);
+}
+
+static void erase(struct model *self, struct model_walk *walk, struct model_task *task)
+{
+    task->exists = false;
+    self->events.purged++;
+    walk->changed++;
+}
+
+bool model_delete_dead(struct model *self, struct model_walk *walk)
+{
+    return step_on(self, walk, true, erase);
+}
+
+static void purge(struct model *self, struct model_walk *walk, struct model_task *task)
+{
+    if ((task->state == TASK_READY || task->state == TASK_DELAYED) && task->seq < walk->seq_end)
+        erase(self, walk, task);
+}
+
+bool model_purge(struct model *self, struct model_walk *walk)
+{
+    return step_on(self, walk, false, purge);
 }
 
 int model_open(struct model *self, uint64_t id, int64_t session_ms)
@@ -324,14 +371,22 @@ int model_open(struct model *self, uint64_t id, int64_t session_ms)
     return self->session_count++;
 }
 
+void model_keep_alive(struct model *self, int index)
+{
+    struct model_session *session = &self->sessions[index];
+
+    if (session->open && !session->closing)
+        session->deadline_ms = self->now_ms + session->session_ms;
+}
+
 int model_heartbeat(struct model *self, int index)
 {
     struct model_session *session = &self->sessions[index];
     int stops = session->stops;
 
-    if (!session->open)
+    if (!session->open || session->closing)
         return -1;
-    session->deadline_ms = self->now_ms + session->session_ms;
+    model_keep_alive(self, index);
     session->stops = 0;
     return stops;
 }
@@ -342,17 +397,25 @@ static void lose(struct model *self, struct model_task *task)
     self->events.losses++;
     task->losses++;
     if (task->losses >= self->config.max_losses)
-        die(task);
+        die(task, DEAD_LOSSES);
     else
         wait_or_ready(self, task, 0);
 }
 
-int model_close(struct model *self, int index)
+bool model_begin_close(struct model *self, int index)
+{
+    struct model_session *session = &self->sessions[index];
+
+    if (!session->open || session->closing)
+        return false;
+    session->closing = true;
+    return true;
+}
+
+int model_end_close(struct model *self, int index)
 {
     int returned = 0;
 
-    if (!self->sessions[index].open)
-        return -1;
     self->sessions[index].open = false;
     for (int i = 0; i < MODEL_TASKS; i++) {
         struct model_task *task = &self->tasks[i];
@@ -368,9 +431,15 @@ int model_close(struct model *self, int index)
     return returned;
 }
 
+void model_tick(struct model *self, int64_t now_ms)
+{
+    self->now_ms = now_ms;
+}
+
 void model_pass(struct model *self, int64_t now_ms)
 {
     self->now_ms = now_ms;
+    self->passed_ms = now_ms;
     for (int i = 0; i < self->session_count; i++)
         self->sessions[i].open &= self->sessions[i].deadline_ms > now_ms;
     for (int i = 0; i < MODEL_TASKS; i++) {
@@ -387,12 +456,33 @@ void model_pass(struct model *self, int64_t now_ms)
     }
 }
 
+void model_expire(struct model *self)
+{
+    for (int i = 0; i < MODEL_TASKS; i++) {
+        struct model_task *task = &self->tasks[i];
+
+        if (task->exists && task->state == TASK_READY && has_outlived(self, task))
+            die(task, DEAD_EXPIRED);
+    }
+}
+
+void model_settle(struct model *self)
+{
+    for (int i = 0; i < self->session_count; i++) {
+        self->sessions[i].stops += self->sessions[i].fresh_stops;
+        self->sessions[i].fresh_stops = 0;
+    }
+}
+
 void model_restart(struct model *self, int64_t grace_ms)
 {
     for (int i = 0; i < self->session_count; i++) {
         struct model_session *session = &self->sessions[i];
 
         session->stops = 0;
+        session->fresh_stops = 0;
+        session->closing = false;
+        session->maybe_lost = false;
         session->deadline_ms =
             self->now_ms + (session->session_ms > grace_ms ? session->session_ms : grace_ms);
     }
@@ -404,7 +494,7 @@ void model_restart(struct model *self, int64_t grace_ms)
             task->due_ms = self->now_ms + grace_ms;
     }
     for (int i = 0; i < self->tombstone_count; i++)
-        if (self->tombstones[i].until_ms > self->now_ms)
+        if (self->tombstones[i].until_ms > self->passed_ms)
             self->tombstones[i].until_ms = self->now_ms + REPEATABLE_MS;
 }
 

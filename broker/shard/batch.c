@@ -302,6 +302,31 @@ static void apply(struct shard *shard)
     wait_settle(shard);
 }
 
+/* Each mailbox gets its letters together, as far as they follow one another. */
+static void post_letters(struct shard *shard, struct list *calls)
+{
+    struct mailbox *mailbox = NULL;
+    struct list letters;
+    struct list *link;
+
+    list_init(&letters);
+    shard->answered = 0;
+    while ((link = list_take_first(calls)) != NULL) {
+        struct call *call = CONTAINER_OF(link, struct call, link);
+
+        if (shard->failed && call->error.status == STATUS_OK)
+            error_set(&call->error, STATUS_UNAVAILABLE,
+                      "storage failed; whether this was stored is unknown");
+        if (call->mailbox != mailbox && mailbox != NULL)
+            mailbox_post_all(mailbox, &letters);
+        mailbox = call->mailbox;
+        list_append(&letters, &call->letter.link);
+        shard->answered++;
+    }
+    if (mailbox != NULL)
+        mailbox_post_all(mailbox, &letters);
+}
+
 /* Answers what is finished, and puts what has more to do at the end of the inbox. */
 static void post(struct shard *shard)
 {
@@ -316,17 +341,12 @@ static void post(struct shard *shard)
         call->posted = true;
         list_remove(&call->cancel_link);
     }
-    list_append_all(&shard->inbox, &batch->again);
-    pthread_mutex_unlock(&shard->mutex);
-
-    while ((link = list_take_first(&batch->done)) != NULL) {
-        struct call *call = CONTAINER_OF(link, struct call, link);
-
-        if (shard->failed && call->error.status == STATUS_OK)
-            error_set(&call->error, STATUS_UNAVAILABLE,
-                      "storage failed; whether this was stored is unknown");
-        mailbox_post(call->mailbox, &call->letter);
+    while ((link = list_take_first(&batch->again)) != NULL) {
+        list_append(&shard->inbox, link);
+        shard->inbox_count++;
     }
+    pthread_mutex_unlock(&shard->mutex);
+    post_letters(shard, &batch->done);
 }
 
 static void fail_for_good(struct shard *shard)

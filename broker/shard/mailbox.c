@@ -20,6 +20,14 @@ void mailbox_deinit(struct mailbox *self)
     pthread_mutex_destroy(&self->mutex);
 }
 
+/* With the mutex held. A mailbox that was not empty has woken its owner already. */
+static void unlock_and_wake(struct mailbox *self, bool was_empty)
+{
+    pthread_mutex_unlock(&self->mutex);
+    if (was_empty && self->wake != NULL)
+        self->wake(self->context);
+}
+
 void mailbox_post(struct mailbox *self, struct letter *letter)
 {
     bool was_empty;
@@ -27,9 +35,19 @@ void mailbox_post(struct mailbox *self, struct letter *letter)
     pthread_mutex_lock(&self->mutex);
     was_empty = list_is_empty(&self->letters);
     list_append(&self->letters, &letter->link);
-    pthread_mutex_unlock(&self->mutex);
-    if (was_empty && self->wake != NULL) /* else the owner has not come by since the last wake */
-        self->wake(self->context);
+    unlock_and_wake(self, was_empty);
+}
+
+void mailbox_post_all(struct mailbox *self, struct list *letters)
+{
+    bool was_empty;
+
+    if (list_is_empty(letters))
+        return;
+    pthread_mutex_lock(&self->mutex);
+    was_empty = list_is_empty(&self->letters);
+    list_append_all(&self->letters, letters);
+    unlock_and_wake(self, was_empty);
 }
 
 int mailbox_drain(struct mailbox *self)

@@ -3,8 +3,8 @@
  * mailbox.h -- how finished calls come back from a shard's thread to the thread that sent them.
  *
  * The owner of the mailbox drains it on its own thread; `wake` is called by the shard, on its
- * thread, after a batch was posted (a net thread passes uv_async_send). Posting many letters takes
- * the mutex once.
+ * thread, after letters were posted (a net thread passes uv_async_send). Many letters for one
+ * mailbox are posted together: that takes the mutex once, and wakes the owner to all of them.
  */
 #ifndef ACKD_SHARD_MAILBOX_H
 #define ACKD_SHARD_MAILBOX_H
@@ -29,6 +29,8 @@ void mailbox_init(struct mailbox *self, void (*wake)(void *context), void *conte
 /* The mailbox must be empty, and nobody may post any more. */
 void mailbox_deinit(struct mailbox *self);
 void mailbox_post(struct mailbox *self, struct letter *letter);
+/* Takes all of `letters`, in their order; `letters` is empty afterwards. */
+void mailbox_post_all(struct mailbox *self, struct list *letters);
 /* Opens every letter that has come, on the calling thread. Returns how many. */
 int mailbox_drain(struct mailbox *self);
 

@@ -36,6 +36,7 @@ static void init(struct shard *self, const struct shard_options *options)
     self->sweep_next_ms = 0;
     self->ttl_next_ms = 0;
     self->random = options->seed | 1;
+    self->wake_count = 1;
 }
 
 enum status shard_open(const struct shard_options *options, struct shard **ret_shard,
@@ -98,7 +99,8 @@ void shard_send(struct shard *self, struct call *call)
     stopped = self->stopped;
     if (!stopped) {
         list_append(&self->inbox, &call->link);
-        pthread_cond_signal(&self->wake);
+        if (++self->inbox_count >= self->wake_count)
+            pthread_cond_signal(&self->wake);
     }
     pthread_mutex_unlock(&self->mutex);
     if (!stopped)
@@ -138,6 +140,7 @@ static void take_inbox(struct shard *self, struct list *calls, struct list *canc
 
         if (link == NULL)
             break;
+        self->inbox_count--;
         bytes += CONTAINER_OF(link, struct call, link)->arena->used_bytes;
         list_append(calls, link);
     }

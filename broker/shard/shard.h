@@ -4,8 +4,9 @@
  *
  * A shard takes every call that waits, runs each through the rules inside one store transaction,
  * commits once (group commit), then updates its indexes in memory, and then posts the replies. It
- * never waits for a batch to fill while idle: load makes the batches. Nothing in memory changes
- * before the commit, except what can be taken back (batch.c).
+ * never waits for a batch to fill while idle: load makes the batches, and callers that work in a
+ * loop share them (gather.c). Nothing in memory changes before the commit, except what can be
+ * taken back (batch.c).
  *
  * shard_step runs one batch on the calling thread; shard_start puts a thread around it. Tests and
  * the simulator use shard_step alone, with a clock of their own.

@@ -4,6 +4,7 @@
  *
  *   load.c     reads the store at start
  *   shard.c    inbox, clock, timers
+ *   thread.c gather.c          when batches run
  *   batch.c    one batch: begin, run, commit, roll back or apply, post; batch_store.c: its
  *              reads and writes
  *   held.c     one task in hand: load it, take it through the rules; held_store.c: its rows
@@ -42,6 +43,7 @@
 #include "base/map.h"
 #include "core/record.h"
 #include "core/task.h"
+#include "shard/gather.h"
 #include "shard/shard.h"
 
 #define BATCH_CALLS_MAX 2000
@@ -195,15 +197,19 @@ struct shard {
     struct shard_options options;
     struct store *store;
 
-    pthread_mutex_t mutex; /* guards the next six */
+    pthread_mutex_t mutex; /* guards the next eight */
     pthread_cond_t wake;
     struct list inbox;
+    size_t inbox_count;
+    size_t wake_count;   /* so many calls in the inbox wake the thread */
     struct list cancels; /* by cancel_link */
     bool stopping;
     bool stopped; /* the thread takes nothing any more */
     atomic_bool draining;
     pthread_t thread;
     bool has_thread;
+    struct gather gather; /* of the thread */
+    size_t answered;      /* calls of the last batch */
     atomic_bool inspecting;
     pthread_t inspector;
     bool has_inspector;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * thread.c -- a thread around a shard: run batches while there is work, else sleep until a call
- * comes or the shard has something to do by itself.
+ * comes or the shard has something to do by itself. Between two batches it may wait a moment for
+ * calls to share the next commit (gather.c).
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -15,18 +18,19 @@
     INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing                   \
                       */
 
-static struct timespec in_ms(int64_t wait_ms)
-{
-    struct timespec until;
+#define TIMER_SLACK_NS 1000 /* waits between batches are of some ten microseconds */
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static struct timespec at_ns(int64_t time_ns)
+{
+    return (struct timespec){.tv_sec = time_ns / 1000000000, .tv_nsec = time_ns % 1000000000};
 }
 
 /* Back much later than it wanted, the process was stopped or starved. The heartbeats of that time
@@ -42,19 +46,49 @@ static void forgive_stall(struct shard *self, int64_t wanted_ms)
     self->awake_ms = now_ms;
 }
 
+/* Something but calls to look at. */
+static bool is_called_away(const struct shard *self)
+{
+    return !list_is_empty(&self->cancels) || self->stopping ||
+           (atomic_load(&self->draining) && !list_is_empty(&self->waiting));
+}
+
+/* Directly after a batch, with the mutex held. */
+static void gather_calls(struct shard *self, int64_t ended_ns)
+{
+    struct timespec until;
+    int64_t most_ns;
+    size_t wanted;
+
+    if (!gather_wants(&self->gather, &wanted, &most_ns))
+        return;
+    until = at_ns(ended_ns + most_ns);
+    self->wake_count = wanted;
+    while (self->inbox_count < wanted && !is_called_away(self)) {
+        if (pthread_cond_timedwait(&self->wake, &self->mutex, &until) == ETIMEDOUT)
+            break;
+    }
+    self->wake_count = 1;
+    gather_waited(&self->gather, self->inbox_count);
+}
+
 /* False: the end was asked for and nothing is left to do. */
-static bool wait_for_work(struct shard *self)
+static bool wait_for_work(struct shard *self, int64_t ended_ns)
 {
     int64_t next_ms = shard_next_ms(self);
     bool go_on;
 
     pthread_mutex_lock(&self->mutex);
-    while (list_is_empty(&self->inbox) && list_is_empty(&self->cancels) && !self->stopping) {
+    gather_calls(self, ended_ns);
+    while (list_is_empty(&self->inbox) && !is_called_away(self)) {
         int64_t wait_ms = next_ms - clock_now_ms(&self->options.clock);
-        struct timespec until = in_ms(wait_ms < SLEEP_MS_MAX ? wait_ms : SLEEP_MS_MAX);
+        struct timespec until;
 
-        if (wait_ms <= 0 || (atomic_load(&self->draining) && !list_is_empty(&self->waiting)))
+        if (wait_ms <= 0)
             break;
+        if (wait_ms > SLEEP_MS_MAX)
+            wait_ms = SLEEP_MS_MAX;
+        until = at_ns(monotonic_ns() + wait_ms * 1000000);
         pthread_cond_timedwait(&self->wake, &self->mutex, &until);
     }
     go_on = !self->stopping || !list_is_empty(&self->inbox);
@@ -64,16 +98,41 @@ static bool wait_for_work(struct shard *self)
     return go_on;
 }
 
+static size_t count_inbox(struct shard *self)
+{
+    size_t count;
+
+    pthread_mutex_lock(&self->mutex);
+    count = self->inbox_count;
+    pthread_mutex_unlock(&self->mutex);
+    return count;
+}
+
+/* One batch. Returns when it ended. */
+static int64_t run_batch(struct shard *self)
+{
+    int64_t begun_ns = monotonic_ns();
+    int64_t ended_ns;
+
+    if (!shard_step(self))
+        self->answered = 0;
+    ended_ns = monotonic_ns();
+    gather_batch_ended(&self->gather, self->answered, count_inbox(self), ended_ns - begun_ns);
+    return ended_ns;
+}
+
 static void *thread_main(void *argument)
 {
     struct shard *self = argument;
+    int64_t ended_ns = 0;
     char name[16];
 
     snprintf(name, sizeof name, "ackd-shard-%d", self->options.index);
     pthread_setname_np(pthread_self(), name);
     self->awake_ms = clock_now_ms(&self->options.clock);
-    while (wait_for_work(self)) /* asked each time: what the shard does by itself may never end */
-        shard_step(self);
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+    while (wait_for_work(self, ended_ns)) /* each time: what is due by itself may never end */
+        ended_ns = run_batch(self);
     wait_drain(self); /* nobody waits any more: shard_stop comes after the faces have gone */
     shard_step(self);
     return NULL;

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/assert.h"
 #include "store/lmdb.h"
 
 #define START_MS INT64_C(1700000000000)

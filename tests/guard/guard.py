@@ -7,8 +7,8 @@
                                        together with what they call
 
 guard_load, a whole broker in one thread, runs each workload under callgrind, which counts the
-instructions of its counted rounds and nothing before or after. The same build counts the same to a
-part in a thousand, however busy the machine is; so a change of 5 % is a change of the code. Fewer
+instructions of its counted rounds and nothing before or after. The same code counts the same to a few
+parts in a thousand, however busy the machine is; so a change of 5 % is one of the code. Fewer
 instructions fail as well: a figure that nobody records is one that can be lost again unseen.
 
 What decides the count besides the code is pinned or named:
@@ -168,8 +168,9 @@ def shortened(what: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev guard")
     parser.add_argument("--build-dir", type=Path, default=SOURCE / "build")
-    parser.add_argument("--record", action="store_true", help="write what is counted to the record")
-    parser.add_argument("--profile", action="store_true", help="which functions they are")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--record", action="store_true", help="write what is counted to the record")
+    how.add_argument("--profile", action="store_true", help="which functions they are")
     parser.add_argument("--inclusive", action="store_true",
                         help="in a profile: each function with what it calls")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD")
@@ -180,7 +181,7 @@ def main() -> int:
         parser.error(f"there is no workload '{unknown}', but {', '.join(texts)}")
     reason = guard.reason_not_to_count()
     if reason:
-        parser.error(f"nothing to count: {reason}")
+        sys.exit(f"nothing to count: {reason}")
 
     chosen = arguments.workloads or list(texts)
     if arguments.profile:

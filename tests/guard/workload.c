@@ -11,92 +11,46 @@
 #include "ackd/v1/queue.pb-c.h"
 #include "ackd/v1/session.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
+#include "base/assert.h"
 
 #define PB(name) Ackd__V1__##name
 #define QUEUE "pages"
-#define PAYLOAD_BYTES 256
 #define STOCK_BATCH 1000
 #define ID_BYTES 24
 #define BATCH_MAX 1000
+#define PAYLOAD_BYTES_MAX 4096
 
-static void ask_publish(struct client *client, const struct workload *workload,
-                        const char *session);
-static void ask_lease(struct client *client, const struct workload *workload, const char *session);
-static void check_publish(struct client *client, const struct workload *workload);
-static void check_lease(struct client *client, const struct workload *workload);
-
+/* clang-format off */
 const struct workload workloads[] = {
-    {.name = "publish",
-     .text = "publish, 1000 tasks a request",
-     .ask = ask_publish,
-     .check = check_publish,
-     .batch = 1000,
-     .clients = 1,
-     .rounds_before = 4,
-     .rounds = 16},
-    {.name = "publish-ids",
-     .text = "publish with task IDs, 1000 a request",
-     .ask = ask_publish,
-     .check = check_publish,
-     .batch = 1000,
-     .clients = 1,
-     .rounds_before = 4,
-     .rounds = 16,
-     .has_ids = true},
-    {.name = "publish-1",
-     .text = "publish, 1 task a request, 64 clients",
-     .ask = ask_publish,
-     .check = check_publish,
-     .batch = 1,
-     .clients = 64,
-     .rounds_before = 10,
-     .rounds = 30},
-    {.name = "cycle-100",
-     .text = "lease + ack, 100 tasks a request, 4 workers",
-     .ask = ask_lease,
-     .check = check_lease,
-     .batch = 100,
-     .clients = 4,
-     .rounds_before = 5,
-     .rounds = 20,
-     .leases = true},
-    {.name = "cycle-1",
-     .text = "lease + ack, 1 task a request, 64 workers",
-     .ask = ask_lease,
-     .check = check_lease,
-     .batch = 1,
-     .clients = 64,
-     .rounds_before = 10,
-     .rounds = 30,
-     .leases = true},
-    {.name = "cycle-1-alone",
-     .text = "lease + ack, 1 task a request, 1 worker",
-     .ask = ask_lease,
-     .check = check_lease,
-     .batch = 1,
-     .clients = 1,
-     .rounds_before = 100,
-     .rounds = 500,
-     .leases = true},
-    {.name = NULL},
+    /* name, text, kind, payload, batch, clients, rounds before, rounds */
+    {"publish", "publish, 1000 tasks a request", PUBLISH, 256, 1000, 1, 4, 16},
+    {"publish-ids", "publish with task IDs, 1000 a request", PUBLISH_IDS, 256, 1000, 1, 4, 16},
+    {"publish-4k", "publish, 1000 tasks of 4 KiB a request", PUBLISH, 4096, 1000, 1, 2, 4},
+    {"publish-1", "publish, 1 task a request, 64 clients", PUBLISH, 256, 1, 64, 10, 30},
+    {"cycle-100", "lease + ack, 100 tasks a request, 4 workers", CYCLE, 256, 100, 4, 5, 20},
+    {"cycle-1", "lease + ack, 1 task a request, 64 workers", CYCLE, 256, 1, 64, 10, 30},
+    {"cycle-1-alone", "lease + ack, 1 task a request, 1 worker", CYCLE, 256, 1, 1, 100, 500},
+    {NULL, NULL, PUBLISH, 0, 0, 0, 0, 0},
 };
+/* clang-format on */
 
 /* The next `count` tasks; IDs never come again. */
-static void publish(struct client *client, size_t count, bool has_ids)
+static void ask_publish(struct client *client, const struct workload *workload, size_t count)
 {
     static uint64_t number;
-    static uint8_t payload[PAYLOAD_BYTES];
+    static uint8_t payload[PAYLOAD_BYTES_MAX];
     static char ids[BATCH_MAX][ID_BYTES];
     static PB(NewTask) tasks[BATCH_MAX];
     static PB(NewTask) *pointers[BATCH_MAX];
     PB(PublishRequest) request = ACKD__V1__PUBLISH_REQUEST__INIT;
 
+    ASSERT(count <= BATCH_MAX && workload->payload_bytes <= PAYLOAD_BYTES_MAX);
     memset(payload, 'x', sizeof payload);
     for (size_t i = 0; i < count; i++) {
         ackd__v1__new_task__init(&tasks[i]);
-        tasks[i].payload = (ProtobufCBinaryData){sizeof payload, payload};
+        tasks[i].payload = (ProtobufCBinaryData){workload->payload_bytes, payload};
         snprintf(ids[i], ID_BYTES, "row-%016llu", (unsigned long long)number++);
-        if (has_ids)
+        if (workload->kind == PUBLISH_IDS)
             tasks[i].task_id = ids[i];
         pointers[i] = &tasks[i];
     }
@@ -105,12 +59,6 @@ static void publish(struct client *client, size_t count, bool has_ids)
     request.n_tasks = count;
     request.brief = true;
     client_ask(client, "TaskService/Publish", &request.base);
-}
-
-static void ask_publish(struct client *client, const struct workload *workload, const char *session)
-{
-    (void)session;
-    publish(client, workload->batch, workload->has_ids);
 }
 
 static void check_stored(struct client *client, size_t count)
@@ -122,11 +70,6 @@ static void check_stored(struct client *client, size_t count)
         die("of %zu tasks %d were stored", count, response->stored);
 }
 
-static void check_publish(struct client *client, const struct workload *workload)
-{
-    check_stored(client, workload->batch);
-}
-
 /* The next batch, with the acks of the last. */
 static void ask_lease(struct client *client, const struct workload *workload, const char *session)
 {
@@ -135,6 +78,7 @@ static void ask_lease(struct client *client, const struct workload *workload, co
     PB(AckItem) *pointers[BATCH_MAX];
     const PB(LeaseResponse) *last = NULL;
 
+    ASSERT(workload->batch <= BATCH_MAX);
     if (client->body.data != NULL)
         last = client_answer(client, &ackd__v1__lease_response__descriptor);
     for (size_t i = 0; last != NULL && i < last->n_tasks; i++) {
@@ -150,7 +94,7 @@ static void ask_lease(struct client *client, const struct workload *workload, co
     client_ask(client, "TaskService/Lease", &request.base);
 }
 
-static void check_lease(struct client *client, const struct workload *workload)
+static void check_leased(struct client *client, const struct workload *workload)
 {
     const PB(LeaseResponse) *response =
         client_answer(client, &ackd__v1__lease_response__descriptor);
@@ -194,19 +138,35 @@ static void fill_queue(struct client *client, const struct workload *workload)
         workload->batch * workload->clients * (workload->rounds_before + workload->rounds);
 
     for (size_t filled = 0; filled < needed + STOCK_BATCH; filled += STOCK_BATCH) {
-        publish(client, STOCK_BATCH, false);
+        ask_publish(client, workload, STOCK_BATCH);
         clients_run(client, 1);
         check_stored(client, STOCK_BATCH);
     }
 }
 
+static void ask(struct client *client, const struct workload *workload, const char *session)
+{
+    if (workload->kind == CYCLE)
+        ask_lease(client, workload, session);
+    else
+        ask_publish(client, workload, workload->batch);
+}
+
+static void check(struct client *client, const struct workload *workload)
+{
+    if (workload->kind == CYCLE)
+        check_leased(client, workload);
+    else
+        check_stored(client, workload->batch);
+}
+
 static void run_round(struct client *clients, char **sessions, const struct workload *workload)
 {
     for (size_t i = 0; i < workload->clients; i++)
-        workload->ask(&clients[i], workload, sessions[i]);
+        ask(&clients[i], workload, sessions[i]);
     clients_run(clients, workload->clients);
     for (size_t i = 0; i < workload->clients; i++)
-        workload->check(&clients[i], workload);
+        check(&clients[i], workload);
 }
 
 static void prepare(struct box *box, struct client *clients, char **sessions,
@@ -216,11 +176,11 @@ static void prepare(struct box *box, struct client *clients, char **sessions,
 
     client_init(&operator, box);
     create_queue(&operator);
-    if (workload->leases)
+    if (workload->kind == CYCLE)
         fill_queue(&operator, workload);
     for (size_t i = 0; i < workload->clients; i++) {
         client_init(&clients[i], box);
-        sessions[i] = workload->leases ? open_session(&operator) : NULL;
+        sessions[i] = workload->kind == CYCLE ? open_session(&operator) : NULL;
     }
     client_deinit(&operator);
 }

@@ -7,17 +7,17 @@
 
 #include "client.h"
 
+enum workload_kind { PUBLISH, PUBLISH_IDS, CYCLE };
+
 struct workload {
     const char *name;
     const char *text;
-    void (*ask)(struct client *client, const struct workload *workload, const char *session);
-    void (*check)(struct client *client, const struct workload *workload);
+    enum workload_kind kind;
+    size_t payload_bytes;
     size_t batch;         /* tasks a request */
     size_t clients;       /* their requests of a round wait together: one commit for all */
     size_t rounds_before; /* not counted: until all memory and tables have their size */
     size_t rounds;
-    bool has_ids;
-    bool leases;
 };
 
 /* The table's end has no name. */

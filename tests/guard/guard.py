@@ -7,8 +7,8 @@
                                        together with what they call
 
 guard_load, a whole broker in one thread, runs each workload under callgrind, which counts the
-instructions of its counted rounds and nothing before or after. The same code counts the same to a few
-parts in a thousand, however busy the machine is; so a change of 5 % is one of the code. Fewer
+instructions of its counted rounds and nothing before or after. The same code counts the same to a
+few parts in a thousand, however busy the machine is; so a change of 5 % is one of the code. Fewer
 instructions fail as well: a figure that nobody records is one that can be lost again unseen.
 
 What decides the count besides the code is pinned or named:

@@ -32,7 +32,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 FIGURES = Path(__file__).with_name("figures.json")
 TOLERANCE_PERCENT = 5.0
 COUNTED_FUNCTION = "box_turn_counted"
-PROFILE_LINES = 40
+PROFILE_LINES = 60
 TIMEOUT_S = 120
 
 # Nothing else is set: the environment lies on the stack and moves it.
@@ -148,10 +148,13 @@ def print_profile(guard: Guard, workload: str, inclusive: bool) -> None:
         ["callgrind_annotate", "--auto=no", "--threshold=100",
          f"--inclusive={'yes' if inclusive else 'no'}", profile],
         check=True, capture_output=True, text=True).stdout
-    lines = re.findall(r"^ *([\d,]+) \( *([\d.]+)%\)  (.*)$", listed, re.M)
-    for number, percent, what in [line for line in lines if ":" in line[2]][:PROFILE_LINES]:
-        a_task = int(number.replace(",", "")) / tasks
-        print(f"{a_task:>10,.1f} {percent:>6} %  {shortened(what)}")
+    lines = re.findall(r"^ *([\d,]+) \( *([\d.]+)%\)  ([^:]+:.*)$", listed, re.M)
+    shown = {}  # with what they call, the parts of a function that were inlined repeat it
+    for number, percent, what in lines:
+        if percent != "100.0":  # of main and what it calls
+            shown.setdefault(shortened(what), (int(number.replace(",", "")) / tasks, percent))
+    for what, (a_task, percent) in list(shown.items())[:PROFILE_LINES]:
+        print(f"{a_task:>10,.1f} {percent:>6} %  {what}")
     print(f"all of it, with callers and lines: callgrind_annotate or kcachegrind {profile}")
 
 

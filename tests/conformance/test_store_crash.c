@@ -9,6 +9,7 @@
 #include <lmdb.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -262,6 +263,24 @@ static void test_a_file_that_is_no_store_is_refused(void **state)
     expect_open_refused(self, self->path, STATUS_CORRUPT, "none of ackd's");
 }
 
+/* data.mdb is made under another name first. */
+static void test_a_store_whose_making_was_cut_off_is_made_anew(void **state)
+{
+    struct fixture *self = *state;
+    char path[PATH_MAX];
+    char beside[PATH_MAX];
+
+    close_store(self);
+    fixture_path(self, "db/data.mdb", path);
+    fixture_path(self, "db/data.mdb.new", beside);
+    assert_int_not_equal(access(beside, F_OK), 0);
+    assert_int_equal(rename(path, beside), 0);
+    assert_int_equal(truncate(beside, 5000), 0);
+    reopen_store(self);
+    assert_int_equal(check_batches(self->store), 0);
+    assert_int_not_equal(access(beside, F_OK), 0);
+}
+
 static void test_a_directory_that_can_not_be_is_refused_with_its_name(void **state)
 {
     struct fixture *self = *state;
@@ -280,6 +299,7 @@ static void test_a_directory_that_can_not_be_is_refused_with_its_name(void **sta
     X(test_a_file_cut_short_is_refused)                                                            \
     X(test_a_file_that_rightly_ends_before_its_last_page_is_opened)                                \
     X(test_a_file_that_is_no_store_is_refused)                                                     \
+    X(test_a_store_whose_making_was_cut_off_is_made_anew)                                          \
     X(test_a_directory_that_can_not_be_is_refused_with_its_name)
 
 int main(void)

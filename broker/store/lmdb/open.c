@@ -6,6 +6,10 @@
  * the disk, and a restarted process would read them as if they had. So the cache of data.mdb is
  * dropped before LMDB maps it. The file is opened for that before the environment, never beside
  * it: closing any descriptor of a file drops the process's fcntl locks on it, LMDB's among them.
+ *
+ * A new data.mdb is made under another name and renamed once it is on the disk: a power cut while
+ * LMDB writes its first two pages would leave a file that is none of LMDB's, and no start after
+ * it would get past that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +23,7 @@
 #include "store/lmdb.h"
 #include "store/lmdb/lmdb_store.h"
 
+static enum status make_missing(const char *directory, struct error *error);
 static enum status drop_cache(const char *directory, struct error *error);
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
@@ -48,6 +53,8 @@ enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct st
     status = directory_make(directory, error);
     if (status == STATUS_OK)
         status = directory_check_local(directory, error);
+    if (status == STATUS_OK)
+        status = make_missing(directory, error);
     if (status == STATUS_OK)
         status = drop_cache(directory, error);
     if (status != STATUS_OK)
@@ -89,7 +96,41 @@ void lmdb_close(struct store *base)
     free(self);
 }
 
-/* Makes the kernel read data.mdb from the disk again, if there is one. */
+/* An environment without tables in the file `path`, on the disk when this returns. */
+static int make_env(const char *path)
+{
+    MDB_env *env;
+    int rc = mdb_env_create(&env);
+
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (rc == 0)
+        rc = mdb_env_sync(env, 1);
+    mdb_env_close(env);
+    return rc;
+}
+
+/* Makes data.mdb if there is none; its name is synced with the directory's others. */
+static enum status make_missing(const char *directory, struct error *error)
+{
+    char path[PATH_MAX];
+    char beside[PATH_MAX + 4];
+    int rc;
+
+    if (snprintf(path, sizeof path, "%s/data.mdb", directory) >= (int)sizeof path)
+        return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
+    if (access(path, F_OK) == 0)
+        return STATUS_OK;
+    (void)snprintf(beside, sizeof beside, "%s.new", path);
+    (void)unlink(beside); /* of a start that was cut off */
+    rc = make_env(beside);
+    if (rc == 0 && rename(beside, path) != 0)
+        rc = errno;
+    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+}
+
+/* Makes the kernel read data.mdb from the disk again. */
 static enum status drop_cache(const char *directory, struct error *error)
 {
     char path[PATH_MAX];
@@ -99,7 +140,7 @@ static enum status drop_cache(const char *directory, struct error *error)
         return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return errno == ENOENT ? STATUS_OK : explain(errno, directory, error);
+        return explain(errno, directory, error);
     (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     (void)close(file);
     return STATUS_OK;

@@ -2,6 +2,7 @@
 """broker.py -- a real ackd on a directory and a port of its own, and its calls in JSON."""
 import http.client
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -23,8 +24,10 @@ class Broker:
     """Use it with `with`: it is started on entry and killed on exit. What it keeps stays in
     `directory`, so that it can be started again on the same data and the same port."""
 
-    def __init__(self, directory: Path, *flags: str, build: Path = BUILD):
+    def __init__(self, directory: Path, *flags: str, build: Path = BUILD,
+                 environment: dict[str, str] | None = None):
         self.directory = Path(directory)
+        self._environment = os.environ | (environment or {})
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [build / "broker/daemon/ackd", "--data-dir", self.directory / "data",
@@ -42,7 +45,7 @@ class Broker:
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""
-        self.process = Process(self._command, self.directory / "ackd.log")
+        self.process = Process(self._command, self.directory / "ackd.log", env=self._environment)
         wait_until(self._ready_or_ended, "ackd is ready")
         if self.process.exit_code() is not None:
             raise AssertionError(f"ackd ended with {self.process.exit_code()} instead of becoming "

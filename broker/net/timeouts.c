@@ -3,8 +3,9 @@
  * timeouts.c -- one deadline a connection, one timer a loop.
  *
  * Every connection's node stays in the heap from birth to death, so that setting a deadline can't
- * fail. Moving a deadline later, as each read of a healthy connection does, does not touch the
- * timer: it fires early, finds nothing due and is set anew.
+ * fail. A node's key is never later than its deadline, but it may be earlier: what moves a deadline
+ * later, as every request of a healthy connection does twice, touches neither heap nor timer. The
+ * node comes up early, its owner finds nothing due and sets the deadline anew.
  */
 #include "net/timeouts.h"
 
@@ -61,7 +62,7 @@ static void arm(struct timeouts *self)
 
 void timeouts_set(struct timeouts *self, struct heap_node *node, int64_t deadline_ms)
 {
-    if (node->key == deadline_ms)
+    if (node->key <= deadline_ms)
         return;
     heap_move(&self->heap, node, deadline_ms);
     arm(self);
@@ -75,8 +76,8 @@ static void on_timer(uv_timer_t *timer)
 
     self->armed_ms = 0; /* nothing that `expired` does need set the timer */
     while ((first = heap_first(&self->heap)) != NULL && first->key <= now_ms) {
+        heap_move(&self->heap, first, TIMEOUT_NEVER);
         self->expired(first);
-        ASSERT(first != heap_first(&self->heap) || first->key > now_ms);
     }
     self->armed_ms = TIMEOUT_NEVER;
     arm(self);

@@ -15,7 +15,8 @@ struct timeouts {
     uv_timer_t timer;
     struct heap heap;
     int64_t armed_ms; /* what the timer waits for; TIMEOUT_NEVER: it is not running */
-    void (*expired)(struct heap_node *node); /* must move the node on or remove it */
+    /* The node's deadline may have come: to be looked at, and set anew or removed. */
+    void (*expired)(struct heap_node *node);
 };
 
 void timeouts_init(struct timeouts *self, uv_loop_t *loop, void (*expired)(struct heap_node *node));

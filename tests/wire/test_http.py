@@ -8,6 +8,7 @@ from raw_http import RawClient, request
 
 LIST = "/ackd.v1.QueueService/List"
 GET_MISSING = "/ackd.v1.QueueService/Get"
+GETS_ANSWERED = 'ackd_requests_total{service="TaskService",method="Get",code="OK"}'
 BODY_MAX = 64 << 10  # with --max-batch-bytes 64KiB; the broker allows as much again for framing
 
 
@@ -258,11 +259,35 @@ def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
         assert time.monotonic() - begun > 0.6
 
 
+def fill_connection(running, raw: RawClient) -> None:
+    """Asks for replies and takes none, until the broker has some that it can't send."""
+    running.call("QueueService/Create", name="large")
+    running.call("TaskService/Publish", queue="large",
+                 tasks=[{"taskId": "t", "payload": "A" * 200_000}])
+    sent, grown, asked = gauge(running, "ackd_sent_bytes_total"), 200_000, 0
+    while grown >= 200_000:
+        raw.send(request("/ackd.v1.TaskService/Get", b'{"queue":"large","taskId":"t"}'))
+        asked += 1
+        wait_until(lambda: gauge(running, GETS_ANSWERED) == asked, "the reply is made")
+        before, sent = sent, gauge(running, "ackd_sent_bytes_total")
+        grown = sent - before
+
+
+def test_a_call_that_times_out_after_its_client_should_have_been_left_is_the_last(broker_with):
+    running = broker_with("--write-timeout", "500ms")
+    running.call("QueueService/Create", name="q")
+    with RawClient(running.port) as raw:
+        fill_connection(running, raw)
+        raw.send(request("/ackd.v1.TaskService/Lease", b'{"queue":"q","maxTasks":1,"waitMs":1000}')
+                 + request("/ackd.v1.AdminService/Backup", b"{}", "Connect-Timeout-Ms: 1"))
+        wait_until(lambda: gauge(running, "ackd_connections") == 1, "the client is left")
+
+
 def gauge(running, name: str) -> int:
     with RawClient(running.port) as raw:
         text = raw.call("/metrics", verb="GET").body.decode()
-    return next(int(float(line.split()[1])) for line in text.splitlines()
-                if line.startswith(name + " "))
+    return next((int(float(line.split()[1])) for line in text.splitlines()
+                 if line.startswith(name + " ")), 0)
 
 
 def test_many_connections_are_served_on_several_threads(broker_with):

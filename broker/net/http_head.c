@@ -9,6 +9,9 @@
  */
 #include "net/http_head.h"
 
+#include <string.h>
+
+static size_t plain_size(const struct http_head *self, struct slice bytes);
 static void scan_byte(struct http_head *self, uint8_t byte);
 
 void http_head_init(struct http_head *self)
@@ -21,12 +24,34 @@ size_t http_head_scan(struct http_head *self, struct slice bytes)
     size_t at = 0;
 
     while (at < bytes.size && self->place < HTTP_HEAD_END) {
-        if (self->place <= HTTP_HEAD_LINE)
-            self->line_bytes++;
-        self->bytes++;
-        scan_byte(self, bytes.data[at++]);
+        bool in_line = self->place <= HTTP_HEAD_LINE;
+        size_t size = plain_size(self, slice_of(bytes.data + at, bytes.size - at));
+
+        if (size == 0) {
+            scan_byte(self, bytes.data[at]);
+            size = 1;
+        }
+        self->bytes += (uint32_t)size;
+        self->line_bytes += in_line ? (uint32_t)size : 0;
+        at += size;
     }
     return at;
+}
+
+/* How many bytes at the front are no more than the rest of a line: neither its end nor its first
+ * byte, which say where the head goes on. */
+static size_t plain_size(const struct http_head *self, struct slice bytes)
+{
+    const uint8_t *end;
+    const uint8_t *cr;
+
+    if ((self->place != HTTP_HEAD_LINE && self->place != HTTP_HEAD_FIELD) || self->after_cr)
+        return 0;
+    end = memchr(bytes.data, '\n', bytes.size);
+    if (end == NULL)
+        end = bytes.data + bytes.size;
+    cr = memchr(bytes.data, '\r', (size_t)(end - bytes.data));
+    return (size_t)((cr != NULL ? cr : end) - bytes.data);
 }
 
 static enum http_head_place after_line(enum http_head_place place, bool blank)

@@ -19,6 +19,8 @@ struct slice {
 };
 
 #define SLICE_EMPTY ((struct slice){NULL, 0})
+/* Of a string literal: its size is known without a look. */
+#define SLICE_LITERAL(text) slice_of("" text, sizeof text - 1)
 
 static inline struct slice slice_of(const void *data, size_t size)
 {

@@ -201,11 +201,8 @@ static int on_field_name(llhttp_t *parser, const char *at, size_t size)
         http_request_refuse(request, 400, STATUS_MALFORMED, "trailer fields are not taken");
     if (request->name_size + size > HTTP_FIELD_NAME_MAX)
         http_request_refuse(request, 431, STATUS_MALFORMED, "a field's name is over 256 bytes");
-    for (size_t i = 0; i < size && request->name_size + i < sizeof request->name; i++) {
-        char c = at[i];
-
-        request->name[request->name_size + i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
+    if (request->name_size + size <= sizeof request->name)
+        memcpy(request->name + request->name_size, at, size);
     request->name_size += size;
     return verdict(request);
 }

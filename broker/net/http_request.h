@@ -48,8 +48,8 @@ struct http_request {
     struct http_span fields[HTTP_HEADER_COUNT];
     int field;                       /* being read; -1: one that does not matter */
     int field_count;                 /* all of them */
-    char name[HTTP_FIELD_NAME_KEPT]; /* of the field being read, in lower case */
-    size_t name_size;                /* may be more than was kept */
+    char name[HTTP_FIELD_NAME_KEPT]; /* of the field being read, unless it is longer */
+    size_t name_size;
     const char *verb;
     bool keep_alive;
     bool http_1_0;

@@ -12,11 +12,14 @@
 #include <stdio.h>
 #include <strings.h>
 
-static const char *const field_names[HTTP_HEADER_COUNT] = {
-#define X(name, text) [RPC_HEADER_##name] = text,
+static const struct {
+    const char *name;
+    size_t size;
+} field_names[HTTP_HEADER_COUNT] = {
+#define X(name, text) [RPC_HEADER_##name] = {text, sizeof text - 1},
     RPC_HEADERS(X)
 #undef X
-#define X(name, text) [HTTP_HEADER_##name] = text,
+#define X(name, text) [HTTP_HEADER_##name] = {text, sizeof text - 1},
         HTTP_HEADERS(X)
 #undef X
 };
@@ -24,7 +27,7 @@ static const char *const field_names[HTTP_HEADER_COUNT] = {
 int http_rules_find_field(const char *name, size_t size)
 {
     for (int i = 0; i < HTTP_HEADER_COUNT; i++) {
-        if (strlen(field_names[i]) == size && memcmp(field_names[i], name, size) == 0)
+        if (field_names[i].size == size && strncasecmp(field_names[i].name, name, size) == 0)
             return i;
     }
     return -1;
@@ -32,7 +35,7 @@ int http_rules_find_field(const char *name, size_t size)
 
 const char *http_rules_field_name(int field)
 {
-    return field_names[field];
+    return field_names[field].name;
 }
 
 static bool field_is(const struct http_request *request, int field, const char *word)

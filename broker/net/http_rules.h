@@ -9,7 +9,7 @@
 
 #include "net/http_request.h"
 
-/* Which field of http_request's table has this name (lower case); -1: none. */
+/* Which field of http_request's table has this name, in any case; -1: none. */
 int http_rules_find_field(const char *name, size_t size);
 const char *http_rules_field_name(int field);
 /* Refuses the request if its head breaks a rule. */

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/digits.h"
 #include "base/list.h"
 #include "rpc/counters.h"
 
 #define BODY_COPIED_MAX ((size_t)16 << 10)
 #define GATHERED_MAX ((size_t)64 << 10)
 #define GATHERED_KEPT ((size_t)1 << 10) /* by an idle connection */
+#define HEAD_FIXED_MAX 160              /* of a head, without the texts that the reply names */
 
 #define REASONS(X)                                                                                 \
     X(200, "OK")                                                                                   \
@@ -81,37 +83,67 @@ void http_writer_continue(struct http_writer *self)
     buffer_append_string(&self->gathered, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-static const char *reason_of(int http_status)
+static struct slice status_line(int http_status)
 {
     switch (http_status) {
 #define X(number, text)                                                                            \
     case number:                                                                                   \
-        return text;
+        return SLICE_LITERAL("HTTP/1.1 " #number " " text "\r\n");
         REASONS(X)
 #undef X
     default:
-        return "";
+        ASSERT(!"a row of REASONS for every status that is answered");
+        return SLICE_EMPTY;
     }
 }
 
+static uint8_t *put(uint8_t *at, struct slice text)
+{
+    memcpy(at, text.data, text.size);
+    return at + text.size;
+}
+
+static uint8_t *put_length(uint8_t *at, size_t body_bytes)
+{
+    at = put(at, SLICE_LITERAL("Content-Length: "));
+    at = (uint8_t *)digits_write_10(body_bytes, (char *)at);
+    return put(at, SLICE_LITERAL("\r\n"));
+}
+
+static uint8_t *put_field(uint8_t *at, struct slice name, struct slice value)
+{
+    at = put(at, name);
+    at = put(at, value);
+    return put(at, SLICE_LITERAL("\r\n"));
+}
+
+/* Byte for byte: printf took a quarter of the time that a small request took. */
 static void put_head(struct http_writer *self, const struct http_reply *reply, size_t body_bytes)
 {
     struct buffer *out = &self->gathered;
+    struct slice date = slice_of_string(reply->date);
+    struct slice type = slice_of_string(reply->content_type != NULL ? reply->content_type : "");
+    struct slice line = slice_of_string(reply->header_line != NULL ? reply->header_line : "");
+    uint8_t *start = buffer_reserve(out, HEAD_FIXED_MAX + date.size + type.size + line.size);
+    uint8_t *at;
 
-    buffer_append_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", reply->http_status,
-                         reason_of(reply->http_status), reply->date);
+    if (start == NULL)
+        return;
+    at = put(start, status_line(reply->http_status));
+    at = put_field(at, SLICE_LITERAL("Date: "), date);
     if (reply->content_type != NULL)
-        buffer_append_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-                             reply->content_type, body_bytes);
-    else if (reply->http_status != 204)
-        buffer_append_string(out, "Content-Length: 0\r\n");
+        at = put_field(at, SLICE_LITERAL("Content-Type: "), type);
+    if (reply->content_type != NULL || reply->http_status != 204)
+        at = put_length(at, reply->content_type != NULL ? body_bytes : 0);
     if (reply->header_line != NULL)
-        buffer_append_printf(out, "%s\r\n", reply->header_line);
+        at = put(put(at, line), SLICE_LITERAL("\r\n"));
     if (!reply->keep_alive)
-        buffer_append_string(out, "Connection: close\r\n");
+        at = put(at, SLICE_LITERAL("Connection: close\r\n"));
     else if (reply->http_1_0)
-        buffer_append_string(out, "Connection: keep-alive\r\n");
-    buffer_append_string(out, "\r\n");
+        at = put(at, SLICE_LITERAL("Connection: keep-alive\r\n"));
+    at = put(at, SLICE_LITERAL("\r\n"));
+    out->size += (size_t)(at - start);
+    ASSERT(out->size <= out->capacity);
 }
 
 size_t http_writer_pending_bytes(const struct http_writer *self)

@@ -36,6 +36,7 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
     *self = (struct loop){
         .options = options,
         .drained_fd = drained_fd,
+        .dated_ms = -1,
         .limits = {.body_bytes_max = rpc_body_bytes_max(options->rpc),
                    .memory_bytes_max = options->memory_bytes_max,
                    .memory_bytes = &options->counters->request_bytes},
@@ -200,10 +201,15 @@ int64_t loop_now_ms(const struct loop *self)
 
 const char *loop_date(struct loop *self)
 {
-    int64_t now_s = clock_wall_ms() / 1000;
-    time_t time = (time_t)now_s;
+    int64_t now_s;
+    time_t time;
     struct tm parts;
 
+    if (self->dated_ms == loop_now_ms(self)) /* one look at the clock for all replies of a round */
+        return self->date;
+    self->dated_ms = loop_now_ms(self);
+    now_s = clock_wall_ms() / 1000;
+    time = (time_t)now_s;
     if (now_s != self->date_s) {
         self->date_s = now_s;
         gmtime_r(&time, &parts);

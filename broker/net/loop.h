@@ -60,7 +60,8 @@ struct loop {
     struct list exchanges_spare;
     int spare_count;
     uint8_t *read_buffer; /* LOOP_READ_BYTES; used within one read callback */
-    int64_t date_s;
+    int64_t dated_ms;     /* by loop_now_ms, when `date` was last looked at */
+    int64_t date_s;       /* what it says */
     char date[32];
 };
 

@@ -14,8 +14,21 @@ static const char alphabet_standard[] =
 static const char alphabet_url[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* A digit's six bits and one; 0 for what is in neither alphabet. */
+/* clang-format off */
+static const uint8_t digits[256] = {
+    ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+            25, 26,
+    ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
+            43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+    ['+'] = 63, ['-'] = 63,
+    ['/'] = 64, ['_'] = 64,
+};
+/* clang-format on */
+
 static size_t encode(struct slice data, const char *alphabet, bool padded, char *ret_text);
-static int digit_value(uint8_t character);
+static uint32_t value_of(uint8_t character);
 static bool strip_padding(struct slice *text);
 
 size_t base64_encode(struct slice data, char *ret_text)
@@ -30,23 +43,36 @@ size_t base64url_encode(struct slice data, char *ret_text)
 
 bool base64_decode(struct slice text, uint8_t *ret_data, size_t *ret_size)
 {
-    size_t size = 0;
-    uint32_t bits = 0;
+    const uint8_t *at = text.data;
+    uint8_t *out = ret_data;
+    uint32_t seen = 0; /* the bits of all values: over 63 if one was no digit */
+    size_t left;
 
     if (!strip_padding(&text) || text.size % 4 == 1)
         return false;
-    for (size_t i = 0; i < text.size; i++) {
-        int value = digit_value(text.data[i]);
+    for (left = text.size; left >= 4; left -= 4, at += 4) {
+        uint32_t a = value_of(at[0]);
+        uint32_t b = value_of(at[1]);
+        uint32_t c = value_of(at[2]);
+        uint32_t d = value_of(at[3]);
 
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 == 0) /* the first of four completes no byte */
-            continue;
-        ret_data[size++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
+        seen |= a | b | c | d;
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        *out++ = (uint8_t)(b << 4 | c >> 2);
+        *out++ = (uint8_t)(c << 6 | d);
     }
-    *ret_size = size;
-    return true;
+    if (left >= 2) {
+        uint32_t a = value_of(at[0]);
+        uint32_t b = value_of(at[1]);
+        uint32_t c = left == 3 ? value_of(at[2]) : 0;
+
+        seen |= a | b | c;
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        if (left == 3)
+            *out++ = (uint8_t)(b << 4 | c >> 2);
+    }
+    *ret_size = (size_t)(out - ret_data);
+    return seen <= 63;
 }
 
 static size_t encode(struct slice data, const char *alphabet, bool padded, char *ret_text)
@@ -58,8 +84,10 @@ static size_t encode(struct slice data, const char *alphabet, bool padded, char 
         uint32_t bits = (uint32_t)data.data[i] << 16 | (uint32_t)data.data[i + 1] << 8 |
                         (uint32_t)data.data[i + 2];
 
-        for (int shift = 18; shift >= 0; shift -= 6)
-            *out++ = alphabet[bits >> shift & 63];
+        *out++ = alphabet[bits >> 18];
+        *out++ = alphabet[bits >> 12 & 63];
+        *out++ = alphabet[bits >> 6 & 63];
+        *out++ = alphabet[bits & 63];
     }
     if (i < data.size) {
         bool two = data.size - i == 2;
@@ -76,20 +104,10 @@ static size_t encode(struct slice data, const char *alphabet, bool padded, char 
     return (size_t)(out - ret_text);
 }
 
-/* Six bits, or -1 for what is in neither alphabet. */
-static int digit_value(uint8_t character)
+/* Over 63 for what is no digit. */
+static uint32_t value_of(uint8_t character)
 {
-    if (character >= 'A' && character <= 'Z')
-        return character - 'A';
-    if (character >= 'a' && character <= 'z')
-        return character - 'a' + 26;
-    if (character >= '0' && character <= '9')
-        return character - '0' + 52;
-    if (character == '+' || character == '-')
-        return 62;
-    if (character == '/' || character == '_')
-        return 63;
-    return -1;
+    return digits[character] - UINT32_C(1);
 }
 
 /* Takes the '='s off the end; false if there are some and not as many as belong there. */

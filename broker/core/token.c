@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/assert.h"
+#include "base/digits.h"
 #include "core/limits.h"
 
 #define SEALED_BYTES (PLACE_BYTES + 4 + 4)
@@ -55,32 +55,16 @@ uint64_t token_seal(uint32_t queue, int64_t created_ms)
     return crc32c(CRC_SEED, bytes, sizeof bytes);
 }
 
-/* Writes the digits of `value` and returns where the text goes on: IDs are made for every task of
- * a lease, which is no place for printf. */
-static char *digits_write(uint64_t value, unsigned base, char *at)
-{
-    char reversed[24];
-    size_t size = 0;
-
-    do {
-        reversed[size++] = "0123456789abcdefghijklmnopqrstuvwxyz"[value % base];
-        value /= base;
-    } while (value > 0);
-    while (size > 0)
-        *at++ = reversed[--size];
-    return at;
-}
-
 size_t made_id_write(struct place place, int64_t created_ms, char ret_text[MADE_ID_BYTES_MAX])
 {
     char *at = ret_text;
 
     *at++ = '@';
-    at = digits_write((uint64_t)created_ms, 36, at);
+    at = digits_write_36((uint64_t)created_ms, at);
     *at++ = '.';
     *at++ = (char)('0' + place.priority);
     *at++ = '.';
-    at = digits_write(place.seq, 10, at); /* 1 + 13 + 1 + 1 + 1 + 20 characters at most */
+    at = digits_write_10(place.seq, at); /* 1 + 13 + 1 + 1 + 1 + 20 characters at most */
     *at = '\0';
     return (size_t)(at - ret_text);
 }

@@ -3,9 +3,8 @@
  * validate.c -- what callers may send, with a sentence for each refusal.
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "base/digits.h"
 #include "service/internal.h"
 
 static bool is_name_char(char c)
@@ -120,12 +119,7 @@ char *write_page_token(struct arena *arena, struct slice key)
 
 enum status read_session_id(const char *text, uint64_t *ret_id, struct error *error)
 {
-    char again[20];
-    char *end;
-
-    *ret_id = strtoull(text, &end, 16);
-    snprintf(again, sizeof again, "%016" PRIx64, *ret_id);
-    if (*ret_id != 0 && strcmp(again, text) == 0)
+    if (digits_read_16(slice_of_string(text), ret_id) && *ret_id != 0)
         return STATUS_OK;
     return error_limit(error, STATUS_INVALID, "session_id", 0, 0,
                        "\"%.32s\" is no session ID of this broker", text);

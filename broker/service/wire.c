@@ -4,8 +4,7 @@
  *
  * Every function answers NULL where the arena has no room.
  */
-#include <inttypes.h>
-
+#include "base/digits.h"
 #include "service/internal.h"
 
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor)
@@ -154,8 +153,12 @@ char *wire_token(struct arena *arena, const struct lease_token *token)
 
 char *wire_session_id(struct arena *arena, uint64_t session)
 {
-    return session == 0 ? arena_string(arena, SLICE_EMPTY)
-                        : arena_printf(arena, "%016" PRIx64, session);
+    char text[DIGITS_16];
+
+    if (session == 0)
+        return arena_string(arena, SLICE_EMPTY);
+    digits_write_16(session, text);
+    return arena_string(arena, slice_of(text, sizeof text));
 }
 
 /* A map's entry, whichever message it belongs to: protobuf-c makes a type of each, all alike. */

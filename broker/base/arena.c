@@ -79,27 +79,37 @@ void arena_set_max(struct arena *self, size_t size_max)
     self->size_max = size_max;
 }
 
-void *arena_alloc_raw(struct arena *self, size_t size)
+static void *cut(struct arena *self, struct arena_block *block, size_t size)
 {
-    size_t unit = _Alignof(max_align_t);
-    struct arena_block *block;
-    void *memory;
+    void *memory = block->data + block->used;
 
-    if (self->used_bytes > self->size_max || size > self->size_max - self->used_bytes)
-        return NULL;
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    size = size == 0 ? unit : (size + unit - 1) / unit * unit;
-    if (size > self->size_max - self->used_bytes)
-        return NULL;
-    block = block_for(self, size);
-    if (block == NULL)
-        return NULL;
-    memory = block->data + block->used;
     block->used += size;
     self->used_bytes += size;
     ASSERT(block->used <= block->capacity); /* A2 */
     return memory;
+}
+
+/* Out of line: most objects are cut from the newest block, and pay for no more than that. */
+__attribute__((noinline)) static void *cut_elsewhere(struct arena *self, size_t size)
+{
+    struct arena_block *block = block_for(self, size);
+
+    return block == NULL ? NULL : cut(self, block, size);
+}
+
+void *arena_alloc_raw(struct arena *self, size_t size)
+{
+    size_t unit = _Alignof(max_align_t);
+    struct arena_block *newest = self->block;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    size = size == 0 ? unit : (size + unit - 1) & ~(unit - 1);
+    if (self->used_bytes > self->size_max || size > self->size_max - self->used_bytes)
+        return NULL;
+    if (newest == NULL || newest->capacity - newest->used < size)
+        return cut_elsewhere(self, size);
+    return cut(self, newest, size);
 }
 
 void *arena_alloc(struct arena *self, size_t size)
@@ -167,14 +177,12 @@ char *arena_printf(struct arena *self, const char *format, ...)
     return text;
 }
 
-/* A block with room for `size` bytes, made if need be. */
+/* A block with room for `size` bytes, which the newest has not. */
 static struct arena_block *block_for(struct arena *self, size_t size)
 {
     struct arena_block *newest = self->block;
     size_t next_bytes = BLOCK_FIRST_BYTES;
 
-    if (newest != NULL && newest->capacity - newest->used >= size)
-        return newest;
     if (newest != NULL && newest->capacity < BLOCK_MAX_BYTES)
         next_bytes = newest->capacity * 2;
     else if (newest != NULL)

@@ -8,15 +8,34 @@
  */
 #include "base/slice.h"
 
-static size_t ascii_size(struct slice text);
 static bool is_continuation(uint8_t byte);
 static bool second_is_allowed(uint8_t first, uint8_t second);
+
+/* How many bytes at the front lie from `low` to `high`, which are ASCII: most text is nothing else,
+ * and is looked at by eights. Taking off `low` sets the top bit of a byte below it, adding what
+ * lacks to 0x7f that of one above `high`; a borrow or carry spoils only the eight that it is in. */
+static inline size_t plain_size(struct slice text, uint8_t low, uint8_t high)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t size = 0;
+
+    for (; text.size - size >= 8; size += 8) {
+        uint64_t word;
+
+        memcpy(&word, text.data + size, sizeof word);
+        if (((word | (word - ones * low) | (word + ones * (0x7f - high))) & ones * 0x80) != 0)
+            break;
+    }
+    while (size < text.size && text.data[size] >= low && text.data[size] <= high)
+        size++;
+    return size;
+}
 
 bool utf8_is_valid(struct slice text)
 {
     while (text.size > 0) {
+        size_t size = plain_size(text, 0, 0x7f);
         uint32_t character;
-        size_t size = ascii_size(text);
 
         if (size == 0)
             size = utf8_first(text, &character);
@@ -30,10 +49,12 @@ bool utf8_is_valid(struct slice text)
 bool utf8_is_printable(struct slice text)
 {
     while (text.size > 0) {
-        uint32_t character;
-        size_t size = utf8_first(text, &character);
+        size_t size = plain_size(text, 0x20, 0x7e);
+        uint32_t character = 0xa0; /* no control character */
 
-        if (size == 0 || character < 0x20 || (character >= 0x7f && character < 0xa0))
+        if (size == 0)
+            size = utf8_first(text, &character);
+        if (size == 0 || character < 0xa0)
             return false;
         text = slice_of(text.data + size, text.size - size);
     }
@@ -65,21 +86,6 @@ size_t utf8_first(struct slice text, uint32_t *ret_character)
         character = character << 6 | (text.data[i] & 0x3f);
     }
     *ret_character = character;
-    return size;
-}
-
-/* How many bytes at the front are ASCII, by eights; may be less than there are. */
-static size_t ascii_size(struct slice text)
-{
-    size_t size = 0;
-
-    for (; text.size - size >= 8; size += 8) {
-        uint64_t word;
-
-        memcpy(&word, text.data + size, sizeof word);
-        if ((word & UINT64_C(0x8080808080808080)) != 0)
-            break;
-    }
     return size;
 }
 

@@ -104,6 +104,22 @@ static void test_a_bad_byte_is_found_wherever_it_stands(void **state)
     }
 }
 
+static void test_every_byte_is_judged_alike_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+
+            memset(text, '~', sizeof text);
+            text[at] = (char)byte;
+            assert_int_equal(utf8_is_valid(slice_of(text, sizeof text)), byte < 0x80);
+            assert_int_equal(utf8_is_printable(slice_of(text, sizeof text)),
+                             byte >= 0x20 && byte < 0x7f);
+        }
+    }
+}
+
 static void test_an_empty_text_is_well_formed(void **state)
 {
     uint32_t character;
@@ -121,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_no_other_bytes_are_taken),
         cmocka_unit_test(test_a_character_cut_off_is_refused),
         cmocka_unit_test(test_a_bad_byte_is_found_wherever_it_stands),
+        cmocka_unit_test(test_every_byte_is_judged_alike_wherever_it_stands),
         cmocka_unit_test(test_an_empty_text_is_well_formed),
     };
 

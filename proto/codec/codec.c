@@ -3,14 +3,15 @@
  * codec.c -- the front of both codecs, and protobuf by protobuf-c.
  *
  * protobuf-c unpacks with the arena as its allocator: freeing is nothing, since the arena is
- * dropped whole, and memory comes zeroed, so that nothing it forgets to fill in can be read. The
- * bytes have been walked before (wire_check.c), so what fails here is either memory or a case of
- * broken bytes that only protobuf-c sees, such as a packed field of odd length.
+ * dropped whole. What it asks for it fills in, being made for malloc. The bytes have been walked
+ * before (wire_check.c), so what fails here is either memory or a case of broken bytes that only
+ * protobuf-c sees, such as a packed field of odd length.
  */
 #include "codec/codec.h"
 
 #include "base/assert.h"
 #include "codec/json.h"
+#include "codec/packed_size.h"
 #include "codec/wire_check.h"
 
 struct unpack_memory {
@@ -52,7 +53,7 @@ enum status codec_too_large(struct error *error)
 static void *unpack_alloc(void *context, size_t size)
 {
     struct unpack_memory *self = context;
-    void *memory = arena_alloc(self->arena, size);
+    void *memory = arena_alloc_raw(self->arena, size);
 
     self->exhausted |= memory == NULL;
     return memory;
@@ -84,13 +85,16 @@ static enum status protobuf_decode(struct slice bytes, const ProtobufCMessageDes
 
 static void protobuf_encode(const ProtobufCMessage *message, struct buffer *out)
 {
-    size_t size = protobuf_c_message_get_packed_size(message);
+    size_t size_max = packed_size_max(message);
     uint8_t *at;
+    size_t size;
 
-    if (size == 0)
+    if (size_max == 0)
         return;
-    at = buffer_reserve(out, size);
+    at = buffer_reserve(out, size_max);
     if (at == NULL)
         return;
-    out->size += protobuf_c_message_pack(message, at);
+    size = protobuf_c_message_pack(message, at);
+    ASSERT(size <= size_max);
+    out->size += size;
 }

@@ -44,6 +44,8 @@ struct item {
 static enum status check_message(struct walk *walk);
 static enum status check_value(const struct walk *walk, const struct item *item,
                                const ProtobufCFieldDescriptor *field);
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor,
+                                                uint32_t number);
 static bool next_item(struct walk *walk, struct item *ret_item);
 
 enum status wire_check(struct slice bytes, const ProtobufCMessageDescriptor *descriptor,
@@ -64,7 +66,7 @@ static enum status check_message(struct walk *walk)
         if (!next_item(walk, &item))
             return path_refuse(walk->path, walk->error, "broken protobuf at byte %zu of %s",
                                item.begin, walk->descriptor->short_name);
-        field = protobuf_c_message_descriptor_get_field(walk->descriptor, item.number);
+        field = field_of(walk->descriptor, item.number);
         if (field == NULL)
             continue;
         status = check_value(walk, &item, field);
@@ -72,6 +74,16 @@ static enum status check_message(struct walk *walk)
             return status;
     }
     return STATUS_OK;
+}
+
+/* NULL: unknown. Fields lie in the order of their numbers, and most messages number them 1, 2, 3.
+ */
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor,
+                                                uint32_t number)
+{
+    if (number <= descriptor->n_fields && descriptor->fields[number - 1].id == number)
+        return &descriptor->fields[number - 1];
+    return protobuf_c_message_descriptor_get_field(descriptor, number);
 }
 
 /* How many of the same field came before this one: its index, if it is repeated. Only errors and
@@ -138,19 +150,18 @@ static const char *text_fault(struct slice text)
 static enum status check_nested(const struct walk *walk, const struct item *item,
                                 const ProtobufCFieldDescriptor *field)
 {
-    struct path path = {walk->path, slice_of_string(field->name), PATH_NO_INDEX};
     struct walk inner = {
-        .bytes = item->value, .descriptor = field->descriptor, .path = &path, .error = walk->error};
-    enum status status = check_message(&inner);
+        .bytes = item->value, .descriptor = field->descriptor, .error = walk->error};
+    struct path path;
 
-    if (status != STATUS_OK && field->label == PROTOBUF_C_LABEL_REPEATED) {
-        /* Walk it again with the index in its path: counting it for every element would make
-         * the whole check quadratic. */
-        path = path_of(walk, item, field);
-        inner.at = 0;
-        status = check_message(&inner);
-    }
-    return status;
+    if (check_message(&inner) == STATUS_OK)
+        return STATUS_OK;
+    /* Again with its path: to make one for every element would cost more than all the rest, and
+     * with an index the time were quadratic. */
+    path = path_of(walk, item, field);
+    inner.path = &path;
+    inner.at = 0;
+    return check_message(&inner);
 }
 
 static enum status check_value(const struct walk *walk, const struct item *item,
@@ -171,7 +182,7 @@ static enum status check_value(const struct walk *walk, const struct item *item,
     return path_refuse(&path, walk->error, "%s", fault);
 }
 
-static bool next_varint(struct walk *walk, uint64_t *ret_value)
+static bool next_long_varint(struct walk *walk, uint64_t *ret_value)
 {
     uint64_t value = 0;
 
@@ -185,6 +196,14 @@ static bool next_varint(struct walk *walk, uint64_t *ret_value)
         }
     }
     return false;
+}
+
+static inline bool next_varint(struct walk *walk, uint64_t *ret_value)
+{
+    if (walk->at == walk->bytes.size || walk->bytes.data[walk->at] >= 0x80)
+        return next_long_varint(walk, ret_value);
+    *ret_value = walk->bytes.data[walk->at++]; /* tags and most lengths: one byte */
+    return true;
 }
 
 static bool next_bytes(struct walk *walk, uint64_t size, struct slice *ret_value)

@@ -18,6 +18,7 @@
 #include "ackd/v1/queue.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
 #include "codec/codec.h"
+#include "codec/packed_size.h"
 #include "random_message.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
@@ -33,6 +34,11 @@ static struct buffer encoded(enum codec codec, const ProtobufCMessage *message)
     assert_false(out.failed);
     return out;
 }
+
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
 /* What the bytes of one codec say, in the other. */
 static void assert_says(enum codec from, struct slice bytes,
@@ -81,6 +87,44 @@ static void test_every_message_survives_both_codecs(void **state)
 {
     (void)state;
     every_message_type(round_trip);
+}
+
+static void measure(const ProtobufCMessageDescriptor *descriptor)
+{
+    static uint64_t seed = 3;
+
+    for (int i = 0; i < 100; i++) {
+        struct arena arena;
+        ProtobufCMessage *message;
+
+        arena_init(&arena, ARENA_MAX);
+        message = random_message(&arena, &seed, descriptor);
+        assert_in_range(packed_size_max(message), protobuf_c_message_get_packed_size(message),
+                        SIZE_MAX);
+        arena_deinit(&arena);
+    }
+}
+
+static void test_there_is_room_for_whatever_a_message_holds(void **state)
+{
+    (void)state;
+    every_message_type(measure);
+}
+
+static void test_there_is_room_for_unknown_fields(void **state)
+{
+    static const struct slice bytes = BYTES("\x0a\x01q\xfa\x01\x03xyz\xf8\x01\x05\xfd\x01zzzz");
+    struct arena arena;
+    struct error error = ERROR_NONE;
+    ProtobufCMessage *message;
+
+    (void)state;
+    arena_init(&arena, ARENA_MAX);
+    assert_int_equal(codec_decode(CODEC_PROTOBUF, bytes, PUBLISH, &arena, &message, &error),
+                     STATUS_OK);
+    assert_int_equal(message->n_unknown_fields, 3);
+    assert_in_range(packed_size_max(message), bytes.size, SIZE_MAX);
+    arena_deinit(&arena);
 }
 
 static void test_json_is_read_in_every_spelling_of_the_mapping(void **state)
@@ -203,11 +247,6 @@ static void test_json_that_does_not_fit_is_refused_with_its_place(void **state)
     assert_refused(CODEC_JSON, slice_of_string("{\"config\":{\"lateResults\":\"REFUSE\"}}"), CREATE,
                    STATUS_MALFORMED, "config.late_results", "LateResults has no value");
 }
-
-#define BYTES(text)                                                                                \
-    {                                                                                              \
-        (const uint8_t *)(text), sizeof(text) - 1                                                  \
-    }
 
 static void test_protobuf_that_does_not_fit_is_refused_with_its_place(void **state)
 {
@@ -380,6 +419,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_message_survives_both_codecs),
+        cmocka_unit_test(test_there_is_room_for_whatever_a_message_holds),
+        cmocka_unit_test(test_there_is_room_for_unknown_fields),
         cmocka_unit_test(test_json_is_read_in_every_spelling_of_the_mapping),
         cmocka_unit_test(test_json_that_does_not_fit_is_refused_with_its_place),
         cmocka_unit_test(test_protobuf_that_does_not_fit_is_refused_with_its_place),

@@ -123,11 +123,20 @@ void *arena_alloc(struct arena *self, size_t size)
 
 void *arena_alloc_array(struct arena *self, size_t count, size_t size)
 {
+    void *memory = arena_alloc_array_raw(self, count, size);
+
+    if (memory != NULL)
+        memset(memory, 0, count * size);
+    return memory;
+}
+
+void *arena_alloc_array_raw(struct arena *self, size_t count, size_t size)
+{
     size_t total;
 
     if (__builtin_mul_overflow(count, size, &total))
         return NULL;
-    return arena_alloc(self, total);
+    return arena_alloc_raw(self, total);
 }
 
 char *arena_string(struct arena *self, struct slice text)

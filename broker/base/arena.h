@@ -42,6 +42,8 @@ void *arena_alloc(struct arena *self, size_t size);
 void *arena_alloc_raw(struct arena *self, size_t size);
 /* `count` objects of `size` bytes, zeroed; NULL also if the product overflows. */
 void *arena_alloc_array(struct arena *self, size_t count, size_t size);
+/* The same, not zeroed. */
+void *arena_alloc_array_raw(struct arena *self, size_t count, size_t size);
 /* A NUL-terminated copy. */
 char *arena_string(struct arena *self, struct slice text);
 /* A copy; its data is NULL if there was no memory and the size not 0. */

@@ -29,6 +29,9 @@
 #define PB(name) Ackd__V1__##name
 /* A zero message of that type in the arena, or NULL. */
 #define PB_NEW(arena, Name, name) ((PB(Name) *)wire_new((arena), &ackd__v1__##name##__descriptor))
+/* So many of them in one piece, as the array of pointers that a repeated field is. */
+#define PB_ARRAY(arena, count, Name, name)                                                         \
+    ((PB(Name) **)wire_new_array((arena), (count), &ackd__v1__##name##__descriptor))
 
 #define REPLY_BYTES_MAX (64u << 20) /* of lists; a page ends early before it */
 
@@ -94,6 +97,11 @@ void fan_out(struct service_call *call, size_t size, const struct verb *verb,
 
 /* ---- validate.c ---- */
 bool queue_name_is_valid(const char *name);
+/* Where in a request an item's field is, for a refusal: "tasks[3].payload". */
+struct field_path {
+    char text[64];
+};
+struct field_path field_of(const char *list, size_t index, const char *field);
 enum status check_queue_name(const char *name, const char *field, struct error *error);
 enum status check_dataset_name(const char *name, struct error *error);
 /* An ID that a caller may look up (the broker's own too). */
@@ -112,7 +120,11 @@ enum status read_lease_token(const char *text, const char *field, struct lease_t
 
 /* ---- wire.c ---- */
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
+void **wire_new_array(struct arena *arena, size_t count,
+                      const ProtobufCMessageDescriptor *descriptor);
 ProtobufCBinaryData wire_bytes(struct slice data);
+/* A copy; the empty text needs none. */
+char *wire_string(struct arena *arena, struct slice text);
 /* A task's attributes as the map field of a message, whose entries are of `entry_type`:
  * `ret_entries` is the address of the field. */
 bool wire_attributes(struct arena *arena, struct slice attributes,

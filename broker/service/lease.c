@@ -87,22 +87,20 @@ static void fill_counters(PB(LeasedTask) *task, const struct task *t)
     task->deliveries = (int32_t)t->deliveries;
 }
 
-static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task *leased,
-                                  int64_t created_ms)
+/* False: no room. */
+static bool fill_task(struct arena *arena, const struct leased_task *leased, int64_t created_ms,
+                      uint64_t seal, PB(LeasedTask) *task)
 {
-    struct lease_token token = {leased->place, leased->task.fence,
-                                token_seal(leased->place.queue, created_ms)};
-    PB(LeasedTask) *task = PB_NEW(arena, LeasedTask, leased_task);
+    struct lease_token token = {leased->place, leased->task.fence, seal};
 
-    if (task == NULL ||
-        !wire_attributes(arena, slice_of(leased->body.data, leased->attributes_size),
+    if (!wire_attributes(arena, slice_of(leased->body.data, leased->attributes_size),
                          &ackd__v1__leased_task__attributes_entry__descriptor, &task->attributes,
                          &task->n_attributes))
-        return NULL;
+        return false;
     task->task_id = wire_task_id(arena, leased->id, leased->place, created_ms);
     task->payload = wire_bytes(slice_of(leased->body.data + leased->attributes_size,
                                         leased->body.size - leased->attributes_size));
-    task->dataset = arena_string(arena, leased->dataset);
+    task->dataset = wire_string(arena, leased->dataset);
     task->lease_token = wire_token(arena, &token);
     task->priority = leased->place.priority;
     fill_counters(task, &leased->task);
@@ -110,8 +108,22 @@ static PB(LeasedTask) *build_task(struct arena *arena, const struct leased_task 
         task->has_checkpoint_case = ACKD__V1__LEASED_TASK__HAS_CHECKPOINT_CHECKPOINT;
         task->checkpoint = wire_bytes(leased->checkpoint);
     }
-    return task->task_id == NULL || task->dataset == NULL || task->lease_token == NULL ? NULL
-                                                                                       : task;
+    return task->task_id != NULL && task->dataset != NULL && task->lease_token != NULL;
+}
+
+static bool build_tasks(struct arena *arena, const struct lease_call *done,
+                        PB(LeaseResponse) *response)
+{
+    uint64_t seal =
+        done->task_count == 0 ? 0 : token_seal(done->tasks[0].place.queue, done->queue_created_ms);
+
+    response->n_tasks = done->task_count;
+    response->tasks = PB_ARRAY(arena, done->task_count, LeasedTask, leased_task);
+    for (size_t i = 0; i < done->task_count && response->tasks != NULL; i++) {
+        if (!fill_task(arena, &done->tasks[i], done->queue_created_ms, seal, response->tasks[i]))
+            return false;
+    }
+    return response->tasks != NULL;
 }
 
 /* More than the reply takes besides the bodies. An attribute has at least 5 bytes in the body, and
@@ -136,13 +148,8 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
     if (response == NULL)
         return NULL;
     allow_reply(call, reply_bytes(self, done)); /* the leases are granted: there must be room */
-    response->tasks = ARENA_ARRAY(arena, done->task_count, PB(LeasedTask) *);
-    for (size_t i = 0; i < done->task_count && response->tasks != NULL; i++) {
-        response->tasks[i] = build_task(arena, &done->tasks[i], done->queue_created_ms);
-        if (response->tasks[i] == NULL)
-            return NULL;
-        response->n_tasks++;
-    }
+    if (!build_tasks(arena, done, response))
+        return NULL;
     response->n_ack_outcomes = self->ack_count;
     response->ack_outcomes =
         wire_ack_outcomes(arena, self->acks, self->ack_count, self->ack_errors);
@@ -150,8 +157,8 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
     response->nack_outcomes =
         wire_nack_outcomes(arena, self->nacks, self->nack_count, self->nack_errors);
     response->situation = wire_situation(arena, &done->situation);
-    return response->tasks == NULL || response->ack_outcomes == NULL ||
-                   response->nack_outcomes == NULL || response->situation == NULL
+    return response->ack_outcomes == NULL || response->nack_outcomes == NULL ||
+                   response->situation == NULL
                ? NULL
                : &response->base;
 }

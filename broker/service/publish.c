@@ -5,7 +5,6 @@
  * A bad task is refused alone, with its reason; a bad queue, dataset or count refuses the request.
  */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "service/internal.h"
 
@@ -14,24 +13,11 @@ struct publishing {
     struct error **errors; /* one an item, NULL where the service found nothing wrong */
 };
 
-/* Where in the request, for a refusal. */
-struct field {
-    char text[48];
-};
-
-static struct field field_of(size_t index, const char *name)
-{
-    struct field field;
-
-    snprintf(field.text, sizeof field.text, "tasks[%zu].%s", index, name);
-    return field;
-}
-
 static enum status check_attributes(const PB(NewTask) *task, const struct limits *limits,
                                     size_t index, struct error *error)
 {
     if (task->n_attributes > (size_t)limits->attributes_max)
-        return error_limit(error, STATUS_TOO_LARGE, field_of(index, "attributes").text,
+        return error_limit(error, STATUS_TOO_LARGE, field_of("tasks", index, "attributes").text,
                            limits->attributes_max, (int64_t)task->n_attributes,
                            "the task has %zu attributes; the limit is %" PRId64, task->n_attributes,
                            limits->attributes_max);
@@ -40,13 +26,13 @@ static enum status check_attributes(const PB(NewTask) *task, const struct limits
         size_t value_size = strlen(task->attributes[i]->value);
 
         if (key_size == 0 || key_size > ATTRIBUTE_KEY_BYTES_MAX)
-            return error_limit(error, STATUS_INVALID, field_of(index, "attributes").text,
+            return error_limit(error, STATUS_INVALID, field_of("tasks", index, "attributes").text,
                                ATTRIBUTE_KEY_BYTES_MAX, (int64_t)key_size,
                                "an attribute's key has %zu bytes; it must have "
                                "1 to %d",
                                key_size, ATTRIBUTE_KEY_BYTES_MAX);
         if (value_size > ATTRIBUTE_VALUE_BYTES_MAX)
-            return error_limit(error, STATUS_TOO_LARGE, field_of(index, "attributes").text,
+            return error_limit(error, STATUS_TOO_LARGE, field_of("tasks", index, "attributes").text,
                                ATTRIBUTE_VALUE_BYTES_MAX, (int64_t)value_size,
                                "attribute \"%.64s\" has %zu bytes; the limit is %d",
                                task->attributes[i]->key, value_size, ATTRIBUTE_VALUE_BYTES_MAX);
@@ -59,7 +45,7 @@ static enum status check_payload(const PB(NewTask) *task, const struct limits *l
 {
     if (task->payload.len <= (size_t)limits->payload_bytes_max)
         return STATUS_OK;
-    return error_limit(error, STATUS_TOO_LARGE, field_of(index, "payload").text,
+    return error_limit(error, STATUS_TOO_LARGE, field_of("tasks", index, "payload").text,
                        limits->payload_bytes_max, (int64_t)task->payload.len,
                        "the payload has %zu bytes; the limit is %" PRId64
                        ": publish a reference to it instead",
@@ -73,11 +59,11 @@ static enum status check_id(const PB(NewTask) *task, size_t index, struct error 
     if (size == 0)
         return STATUS_OK;
     if (task->task_id[0] == '@')
-        return error_limit(error, STATUS_INVALID, field_of(index, "task_id").text, 0, 0,
+        return error_limit(error, STATUS_INVALID, field_of("tasks", index, "task_id").text, 0, 0,
                            "task IDs that begin with @ are the broker's own");
     if (size <= TASK_ID_BYTES_MAX && utf8_is_printable(slice_of(task->task_id, size)))
         return STATUS_OK;
-    return check_task_id(task->task_id, field_of(index, "task_id").text, error);
+    return check_task_id(task->task_id, field_of("tasks", index, "task_id").text, error);
 }
 
 static enum status check_task(const PB(NewTask) *task, const struct limits *limits, size_t index,
@@ -88,11 +74,11 @@ static enum status check_task(const PB(NewTask) *task, const struct limits *limi
         check_attributes(task, limits, index, error) != STATUS_OK)
         return error->status;
     if (task->priority < 0 || task->priority > PRIORITY_MAX)
-        return check_range(task->priority, 0, PRIORITY_MAX, field_of(index, "priority").text, "",
-                           error);
+        return check_range(task->priority, 0, PRIORITY_MAX,
+                           field_of("tasks", index, "priority").text, "", error);
     if (task->delay_ms < 0 || task->delay_ms > DELAY_MS_MAX)
-        return check_range(task->delay_ms, 0, DELAY_MS_MAX, field_of(index, "delay_ms").text, "ms",
-                           error);
+        return check_range(task->delay_ms, 0, DELAY_MS_MAX,
+                           field_of("tasks", index, "delay_ms").text, "ms", error);
     return STATUS_OK;
 }
 
@@ -131,6 +117,7 @@ static bool make_items(struct service_call *call, struct publishing *self)
 {
     const PB(PublishRequest) *request = (const void *)call->request;
     const struct limits *limits = service_limits(call->service);
+    struct error error; /* of an item that has one */
 
     self->base.item_count = request->n_tasks;
     self->base.items = ARENA_ARRAY(call->arena, request->n_tasks, struct publish_item);
@@ -140,7 +127,6 @@ static bool make_items(struct service_call *call, struct publishing *self)
     for (size_t i = 0; i < request->n_tasks; i++) {
         const PB(NewTask) *task = request->tasks[i];
         struct publish_item *item = &self->base.items[i];
-        struct error error = ERROR_NONE;
 
         item->status = check_task(task, limits, i, &error);
         item->refused = item->status != STATUS_OK;
@@ -160,32 +146,23 @@ static bool make_items(struct service_call *call, struct publishing *self)
     return true;
 }
 
-static PB(PublishOutcome) *build_outcome(struct arena *arena, struct publishing *self, size_t index)
+/* False: no room. */
+static bool fill_outcome(struct arena *arena, const struct publishing *self, size_t index,
+                         PB(PublishOutcome) *outcome)
 {
     const struct publish_item *item = &self->base.items[index];
-    PB(PublishOutcome) *outcome = PB_NEW(arena, PublishOutcome, publish_outcome);
 
-    if (outcome == NULL)
-        return NULL;
     outcome->index = (int32_t)index;
     if (item->status == STATUS_OK)
         outcome->task_id = wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
     else
-        outcome->task_id = arena_string(arena, item->id);
-    if (!wire_outcome_error(arena, item->status, self->errors[index], &outcome->error))
-        return NULL;
-    return outcome->task_id == NULL ? NULL : outcome;
+        outcome->task_id = wire_string(arena, item->id);
+    return outcome->task_id != NULL &&
+           wire_outcome_error(arena, item->status, self->errors[index], &outcome->error);
 }
 
-static ProtobufCMessage *build(struct service_call *call, struct call *base)
+static void count_outcomes(const struct publishing *self, PB(PublishResponse) *response)
 {
-    const PB(PublishRequest) *request = (const void *)call->request;
-    struct publishing *self =
-        CONTAINER_OF(CONTAINER_OF(base, struct publish_call, call), struct publishing, base);
-    PB(PublishResponse) *response = PB_NEW(call->arena, PublishResponse, publish_response);
-
-    if (response == NULL)
-        return NULL;
     for (size_t i = 0; i < self->base.item_count; i++) {
         enum status status = self->base.items[i].status;
 
@@ -193,14 +170,27 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
         response->duplicates += status == STATUS_DUPLICATE;
         response->refused += status != STATUS_OK && status != STATUS_DUPLICATE;
     }
-    response->outcomes = ARENA_ARRAY(call->arena, self->base.item_count, PB(PublishOutcome) *);
+}
+
+static ProtobufCMessage *build(struct service_call *call, struct call *base)
+{
+    bool brief = ((const PB(PublishRequest) *)(const void *)call->request)->brief;
+    struct publishing *self =
+        CONTAINER_OF(CONTAINER_OF(base, struct publish_call, call), struct publishing, base);
+    PB(PublishResponse) *response = PB_NEW(call->arena, PublishResponse, publish_response);
+    size_t count = self->base.item_count;
+
+    if (response == NULL)
+        return NULL;
+    count_outcomes(self, response);
+    response->outcomes = PB_ARRAY(call->arena, brief ? count - (size_t)response->stored : count,
+                                  PublishOutcome, publish_outcome);
     if (response->outcomes == NULL)
         return NULL;
-    for (size_t i = 0; i < self->base.item_count; i++) {
-        if (request->brief && self->base.items[i].status == STATUS_OK)
+    for (size_t i = 0; i < count; i++) {
+        if (brief && self->base.items[i].status == STATUS_OK)
             continue;
-        response->outcomes[response->n_outcomes] = build_outcome(call->arena, self, i);
-        if (response->outcomes[response->n_outcomes++] == NULL)
+        if (!fill_outcome(call->arena, self, i, response->outcomes[response->n_outcomes++]))
             return NULL;
     }
     return &response->base;

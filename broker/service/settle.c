@@ -14,24 +14,19 @@
 static enum status check_bytes(size_t size, int64_t max, const char *name, size_t index,
                                const char *what, struct error *error)
 {
-    char field[96];
-
     if (size <= (size_t)max)
         return STATUS_OK;
-    snprintf(field, sizeof field, "%s[%zu].%s", name, index, what);
-    return error_limit(error, STATUS_TOO_LARGE, field, max, (int64_t)size,
-                       "the %s has %zu bytes; the limit is %" PRId64, what, size, max);
+    return error_limit(error, STATUS_TOO_LARGE, field_of(name, index, what).text, max,
+                       (int64_t)size, "the %s has %zu bytes; the limit is %" PRId64, what, size,
+                       max);
 }
 
 static enum status check_token(const char *text, const char *name, size_t index,
                                struct lease_token *ret_token, struct error *error)
 {
-    char field[96];
-
     if (token_read(slice_of_string(text), ret_token))
         return STATUS_OK;
-    snprintf(field, sizeof field, "%s[%zu].lease_token", name, index);
-    return read_lease_token(text, field, ret_token, error);
+    return read_lease_token(text, field_of(name, index, "lease_token").text, ret_token, error);
 }
 
 /* Keeps an item's error for its outcome. */
@@ -61,6 +56,28 @@ static enum status read_ack(struct service_call *call, const PB(AckItem) *from, 
     return STATUS_OK;
 }
 
+/* What the reason is and what goes with it. */
+static enum status check_nack(const PB(NackItem) *from, const char *name, size_t index,
+                              struct error *error)
+{
+    if (from->reason < 1 || from->reason > 3) {
+        struct field_path path = field_of(name, index, "reason");
+
+        return error_limit(error, STATUS_INVALID, path.text, 3, from->reason,
+                           "%s must be FAILED, PREEMPTED or RELEASED", path.text);
+    }
+    if (from->permanent && from->reason != ACKD__V1__NACK_REASON__NACK_REASON_FAILED) {
+        struct field_path path = field_of(name, index, "permanent");
+
+        return error_limit(error, STATUS_INVALID, path.text, 0, 1,
+                           "%s goes with reason FAILED alone", path.text);
+    }
+    if (from->has_delay_ms_case != 0 && (from->delay_ms < 0 || from->delay_ms > DELAY_MS_MAX))
+        return check_range(from->delay_ms, 0, DELAY_MS_MAX, field_of(name, index, "delay_ms").text,
+                           "ms", error);
+    return STATUS_OK;
+}
+
 static enum status read_nack(struct service_call *call, const PB(NackItem) *from, const char *name,
                              size_t index, struct nack_item *item, struct error *error)
 {
@@ -68,27 +85,15 @@ static enum status read_nack(struct service_call *call, const PB(NackItem) *from
                                                    TASK_NACK_PREEMPTED, TASK_NACK_RELEASED};
     const struct limits *limits = service_limits(call->service);
     bool has_checkpoint = from->has_checkpoint_case != 0;
-    char field[96];
 
     if (check_token(from->lease_token, name, index, &item->token, error) != STATUS_OK ||
         check_bytes(strlen(from->error), ERROR_TEXT_BYTES_MAX, name, index, "error", error) !=
             STATUS_OK ||
         check_bytes(has_checkpoint ? from->checkpoint.len : 0, limits->checkpoint_bytes_max, name,
-                    index, "checkpoint", error) != STATUS_OK)
+                    index, "checkpoint", error) != STATUS_OK ||
+        check_nack(from, name, index, error) != STATUS_OK)
         return error->status;
-    snprintf(field, sizeof field, "%s[%zu].reason", name, index);
-    if (from->reason < 1 || from->reason > 3)
-        return error_limit(error, STATUS_INVALID, field, 3, from->reason,
-                           "%s must be FAILED, PREEMPTED or RELEASED", field);
-    snprintf(field, sizeof field, "%s[%zu].permanent", name, index);
-    if (from->permanent && from->reason != ACKD__V1__NACK_REASON__NACK_REASON_FAILED)
-        return error_limit(error, STATUS_INVALID, field, 0, 1, "%s goes with reason FAILED alone",
-                           field);
-    snprintf(field, sizeof field, "%s[%zu].delay_ms", name, index);
     item->delay_ms = from->has_delay_ms_case != 0 ? from->delay_ms : TASK_DELAY_BACKOFF;
-    if (from->has_delay_ms_case != 0 &&
-        check_range(from->delay_ms, 0, DELAY_MS_MAX, field, "ms", error) != STATUS_OK)
-        return error->status;
     item->kind = kinds[from->reason];
     item->error = slice_of_string(from->error);
     item->has_checkpoint = has_checkpoint;
@@ -102,15 +107,15 @@ static enum status read_nack(struct service_call *call, const PB(NackItem) *from
 static enum status read_renew(const PB(RenewItem) *from, size_t index, struct renew_item *item,
                               struct error *error)
 {
-    char field[96];
+    int64_t lease_ms = from->lease_ms;
 
     if (check_token(from->lease_token, "items", index, &item->token, error) != STATUS_OK)
         return error->status;
-    snprintf(field, sizeof field, "items[%zu].lease_ms", index);
-    item->lease_ms = from->lease_ms;
-    if (from->lease_ms == 0)
+    item->lease_ms = lease_ms;
+    if (lease_ms == 0 || (lease_ms >= LEASE_MS_MIN && lease_ms <= LEASE_MS_MAX))
         return STATUS_OK;
-    return check_range(from->lease_ms, LEASE_MS_MIN, LEASE_MS_MAX, field, "ms", error);
+    return check_range(lease_ms, LEASE_MS_MIN, LEASE_MS_MAX,
+                       field_of("items", index, "lease_ms").text, "ms", error);
 }
 
 /* An array of pointers to `count` zeroed items of `size` bytes. */
@@ -128,10 +133,9 @@ struct ack_item **read_acks(struct service_call *call, PB(AckItem) **items, size
                             const char *name, struct error **ret_errors)
 {
     struct ack_item **read = (struct ack_item **)new_items(call->arena, count, sizeof **read);
+    struct error error; /* of an item that has one */
 
     for (size_t i = 0; i < count && read != NULL; i++) {
-        struct error error = ERROR_NONE;
-
         read[i]->status = read_ack(call, items[i], name, i, read[i], &error);
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
@@ -143,10 +147,9 @@ struct nack_item **read_nacks(struct service_call *call, PB(NackItem) **items, s
                               const char *name, struct error **ret_errors)
 {
     struct nack_item **read = (struct nack_item **)new_items(call->arena, count, sizeof **read);
+    struct error error; /* of an item that has one */
 
     for (size_t i = 0; i < count && read != NULL; i++) {
-        struct error error = ERROR_NONE;
-
         read[i]->status = read_nack(call, items[i], name, i, read[i], &error);
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
@@ -158,10 +161,9 @@ static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) 
                                        size_t count, struct error **ret_errors)
 {
     struct renew_item **read = (struct renew_item **)new_items(call->arena, count, sizeof **read);
+    struct error error; /* of an item that has one */
 
     for (size_t i = 0; i < count && read != NULL; i++) {
-        struct error error = ERROR_NONE;
-
         read[i]->status = read_renew(items[i], i, read[i], &error);
         if (read[i]->status != STATUS_OK)
             keep_error(call->arena, &error, &ret_errors[i]);
@@ -172,12 +174,9 @@ static struct renew_item **read_renews(struct service_call *call, PB(RenewItem) 
 PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items, size_t count,
                                    struct error **errors)
 {
-    PB(AckOutcome) **outcomes = ARENA_ARRAY(arena, count, PB(AckOutcome) *);
+    PB(AckOutcome) **outcomes = PB_ARRAY(arena, count, AckOutcome, ack_outcome);
 
     for (size_t i = 0; i < count && outcomes != NULL; i++) {
-        outcomes[i] = PB_NEW(arena, AckOutcome, ack_outcome);
-        if (outcomes[i] == NULL)
-            return NULL;
         outcomes[i]->salvaged = items[i]->salvaged;
         outcomes[i]->repeated = items[i]->repeated;
         if (!wire_outcome_error(arena, items[i]->status, errors[i], &outcomes[i]->error))
@@ -189,12 +188,9 @@ PB(AckOutcome) **wire_ack_outcomes(struct arena *arena, struct ack_item **items,
 PB(Outcome) **wire_nack_outcomes(struct arena *arena, struct nack_item **items, size_t count,
                                  struct error **errors)
 {
-    PB(Outcome) **outcomes = ARENA_ARRAY(arena, count, PB(Outcome) *);
+    PB(Outcome) **outcomes = PB_ARRAY(arena, count, Outcome, outcome);
 
     for (size_t i = 0; i < count && outcomes != NULL; i++) {
-        outcomes[i] = PB_NEW(arena, Outcome, outcome);
-        if (outcomes[i] == NULL)
-            return NULL;
         if (!wire_outcome_error(arena, items[i]->status, errors[i], &outcomes[i]->error))
             return NULL;
     }
@@ -341,18 +337,6 @@ void service_nack(struct service *self, struct service_call *call)
     settle(call, &settling, &verb_nack, build_nack);
 }
 
-static PB(RenewOutcome) *build_renewed(struct arena *arena, const struct renew_item *item,
-                                       const struct error *error)
-{
-    PB(RenewOutcome) *outcome = PB_NEW(arena, RenewOutcome, renew_outcome);
-
-    if (outcome == NULL)
-        return NULL;
-    if (item->status == STATUS_OK)
-        outcome->deadline_unix_ms = item->deadline_ms;
-    return wire_outcome_error(arena, item->status, error, &outcome->error) ? outcome : NULL;
-}
-
 static ProtobufCMessage *build_renew(struct service_call *call, struct fan *fan)
 {
     struct settling *self = call->context;
@@ -361,12 +345,16 @@ static ProtobufCMessage *build_renew(struct service_call *call, struct fan *fan)
     (void)fan;
     if (response == NULL)
         return NULL;
-    response->outcomes = ARENA_ARRAY(call->arena, self->count, PB(RenewOutcome) *);
+    response->n_outcomes = self->count;
+    response->outcomes = PB_ARRAY(call->arena, self->count, RenewOutcome, renew_outcome);
     for (size_t i = 0; i < self->count && response->outcomes != NULL; i++) {
-        response->outcomes[i] = build_renewed(call->arena, self->items[i], self->errors[i]);
-        if (response->outcomes[i] == NULL)
+        const struct renew_item *item = self->items[i];
+        PB(RenewOutcome) *outcome = response->outcomes[i];
+
+        if (item->status == STATUS_OK)
+            outcome->deadline_unix_ms = item->deadline_ms;
+        if (!wire_outcome_error(call->arena, item->status, self->errors[i], &outcome->error))
             return NULL;
-        response->n_outcomes++;
     }
     return response->outcomes == NULL ? NULL : &response->base;
 }

@@ -3,6 +3,7 @@
  * validate.c -- what callers may send, with a sentence for each refusal.
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/digits.h"
 #include "service/internal.h"
@@ -22,6 +23,14 @@ bool queue_name_is_valid(const char *name)
         if (!is_name_char(name[i]) && strchr("._-", name[i]) == NULL)
             return false;
     return true;
+}
+
+struct field_path field_of(const char *list, size_t index, const char *field)
+{
+    struct field_path path;
+
+    snprintf(path.text, sizeof path.text, "%s[%zu].%s", list, index, field);
+    return path;
 }
 
 enum status check_queue_name(const char *name, const char *field, struct error *error)

@@ -9,17 +9,37 @@
 
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor)
 {
-    ProtobufCMessage *message = arena_alloc(arena, descriptor->sizeof_message);
+    ProtobufCMessage *message = arena_alloc_raw(arena, descriptor->sizeof_message);
 
     if (message != NULL)
         protobuf_c_message_init(descriptor, message);
     return message;
 }
 
+void **wire_new_array(struct arena *arena, size_t count,
+                      const ProtobufCMessageDescriptor *descriptor)
+{
+    void **messages = arena_alloc_array_raw(arena, count, sizeof *messages);
+    char *memory = arena_alloc_array_raw(arena, count, descriptor->sizeof_message);
+
+    if (messages == NULL || memory == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        messages[i] = memory + i * descriptor->sizeof_message;
+        protobuf_c_message_init(descriptor, messages[i]);
+    }
+    return messages;
+}
+
 /* Borrows: the bytes are in the arena already. */
 ProtobufCBinaryData wire_bytes(struct slice data)
 {
     return (ProtobufCBinaryData){data.size, (uint8_t *)(uintptr_t)data.data};
+}
+
+char *wire_string(struct arena *arena, struct slice text)
+{
+    return text.size == 0 ? (char *)(uintptr_t)protobuf_c_empty_string : arena_string(arena, text);
 }
 
 PB(ErrorDetail) *wire_error(struct arena *arena, const struct error *error)
@@ -135,11 +155,14 @@ PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view)
 
 char *wire_task_id(struct arena *arena, struct slice id, struct place place, int64_t created_ms)
 {
-    char made[MADE_ID_BYTES_MAX];
+    char *made;
 
     if (id.size > 0)
         return arena_string(arena, id);
-    return arena_string(arena, slice_of(made, made_id_write(place, created_ms, made)));
+    made = arena_alloc_raw(arena, MADE_ID_BYTES_MAX);
+    if (made != NULL)
+        made_id_write(place, created_ms, made);
+    return made;
 }
 
 char *wire_token(struct arena *arena, const struct lease_token *token)
@@ -182,11 +205,11 @@ bool wire_attributes(struct arena *arena, struct slice attributes,
     struct attribute attribute;
     size_t count = 0;
 
+    *ret_count = 0;
+    if (attributes.size == 0)
+        return true;
     for (struct slice left = attributes; attribute_read(&left, &attribute);)
         count++;
-    *ret_count = 0;
-    if (count == 0)
-        return true;
     entries = ARENA_ARRAY(arena, count, struct map_entry *);
     if (entries == NULL)
         return false;

@@ -143,7 +143,7 @@ bool key_read_due(struct slice key, int64_t *ret_due_ms, struct place *ret_place
     if (key.size != 8 + PLACE_BYTES)
         return false;
     *ret_due_ms = (int64_t)be64_get(key.data);
-    return get_place(key.data + 8, ret_place);
+    return *ret_due_ms >= 0 && get_place(key.data + 8, ret_place);
 }
 
 bool key_read_queue(struct slice key, uint32_t *ret_queue)

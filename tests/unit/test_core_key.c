@@ -182,6 +182,10 @@ static void test_bytes_of_another_form_are_refused(void **state)
     assert_false(key_read_place(key_slice(&place), &read));
     due.data[12] = 0xff;
     assert_false(key_read_due(key_slice(&due), &due_ms, &read));
+    due = key_of_due(INT64_MAX, (struct place){1, 9, 1});
+    assert_true(key_read_due(key_slice(&due), &due_ms, &read));
+    due.data[0] |= 0x80; /* before the epoch, yet behind all others */
+    assert_false(key_read_due(key_slice(&due), &due_ms, &read));
 }
 
 static void test_the_longest_id_fits_a_key(void **state)

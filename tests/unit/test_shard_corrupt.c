@@ -141,6 +141,27 @@ static void test_a_delayed_task_that_can_not_be_read_wakes_as_a_dead_letter(void
     free_damaged(bench);
 }
 
+static void test_a_due_time_that_is_none_does_not_keep_the_shard_awake(void **state)
+{
+    struct bench *bench = bench_new();
+    struct key key = key_of_due(INT64_MAX, (struct place){1, 0, 1});
+    struct store_txn *txn;
+
+    (void)state;
+    bench_queue(bench, "q");
+    key.data[0] = 0xff;
+    assert_int_equal(store_begin_write(bench->store, &txn), STATUS_OK);
+    assert_int_equal(store_put(txn, STORE_DUE, key_slice(&key), SLICE_EMPTY), STATUS_OK);
+    assert_int_equal(store_commit(txn), STATUS_OK);
+    bench_crash(bench);
+    bench_run(bench);
+    assert_true(shard_next_ms(bench->shard) > bench->now_ms);
+    assert_int_equal(bench_publish(bench, "q", "a"), STATUS_OK);
+    assert_true(shard_next_ms(bench->shard) > bench->now_ms);
+    assert_int_equal(bench_problems(bench), 1);
+    free_damaged(bench);
+}
+
 static void test_a_task_whose_chunk_can_not_be_read_is_set_aside(void **state)
 {
     struct bench *bench = bench_new();
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_a_returned_task_whose_row_can_not_be_read_is_set_aside),
         cmocka_unit_test(test_an_ack_of_a_task_that_can_not_be_read_spoils_no_other),
         cmocka_unit_test(test_a_delayed_task_that_can_not_be_read_wakes_as_a_dead_letter),
+        cmocka_unit_test(test_a_due_time_that_is_none_does_not_keep_the_shard_awake),
         cmocka_unit_test(test_a_task_whose_chunk_can_not_be_read_is_set_aside),
         cmocka_unit_test(test_a_checkpoint_that_can_not_be_read_is_left_out),
         cmocka_unit_test(test_an_id_that_can_not_be_read_is_not_published_twice),

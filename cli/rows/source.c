@@ -66,11 +66,20 @@ static bool fill(struct source *self)
     return true;
 }
 
-static void skip_byte_order_mark(struct source *self)
+/* Skips a byte order mark, which may come in pieces. False: see errno. */
+static bool begin(struct source *self)
 {
-    if (self->line == 0 &&
-        slice_starts_with(buffer_view(&self->buffer), slice_of_string("\xEF\xBB\xBF")))
-        self->at = 3;
+    struct slice mark = slice_of_string("\xEF\xBB\xBF");
+
+    while (!self->is_at_end && self->buffer.size < mark.size &&
+           slice_starts_with(mark, buffer_view(&self->buffer))) {
+        if (!fill(self))
+            return false;
+    }
+    if (slice_starts_with(buffer_view(&self->buffer), mark))
+        self->at = mark.size;
+    self->is_begun = true;
+    return true;
 }
 
 /* Gives out `length` bytes and skips the line end behind them. */
@@ -88,9 +97,8 @@ enum source_outcome source_line(struct source *self, struct slice *ret_line)
 {
     size_t searched = 0;
 
-    if (self->line == 0 && self->buffer.size == 0 && !fill(self))
+    if (!self->is_begun && !begin(self))
         return SOURCE_FAILED;
-    skip_byte_order_mark(self);
     for (;;) {
         size_t rest = self->buffer.size - self->at;
         const uint8_t *end = rest == searched ? NULL

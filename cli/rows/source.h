@@ -21,6 +21,7 @@ struct source {
     struct buffer buffer; /* read, not given out from `at` on */
     size_t at;
     bool is_at_end; /* nothing more will come from fd */
+    bool is_begun;  /* a byte order mark was looked for */
     int64_t line;   /* number of the line given last, from 1 */
     int64_t offset; /* bytes given out */
     int64_t size;   /* of the file; -1: not known */

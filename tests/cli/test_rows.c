@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,37 @@ static void test_jsonl_rows_are_the_lines_as_they_stand(void **state)
 {
     (void)state;
     assert_rows(&rows_jsonl, "{\"a\": 1.50}\n[1, 2]\n\"x\"\n", "{\"a\": 1.50}\n[1, 2]\n\"x\"\n");
+}
+
+/* One end of a pipe that gives `pieces` one a read, on stdin; which is what "-" is. */
+static void pieces_on_stdin(const char *const *pieces)
+{
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    for (; *pieces != NULL; pieces++)
+        assert_int_equal(send(ends[0], *pieces, strlen(*pieces), 0), strlen(*pieces));
+    assert_int_equal(dup2(ends[1], STDIN_FILENO), STDIN_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_a_byte_order_mark_may_come_in_pieces(void **state)
+{
+    static const char *const pieces[] = {"\xEF", "\xBB", "\xBF\xEF", "\xBB\xBF\n\xEF", NULL};
+    struct rows rows;
+    struct row row;
+    struct row_fault fault;
+
+    (void)state;
+    pieces_on_stdin(pieces);
+    assert_true(rows_open(&rows, &rows_lines, "-"));
+    assert_int_equal(rows_next(&rows, &row, &fault), ROWS_ROW);
+    assert_true(slice_equal(row.text, slice_of_string("\xEF\xBB\xBF"))); /* only the first is one */
+    assert_int_equal(rows_next(&rows, &row, &fault), ROWS_ROW);
+    assert_true(slice_equal(row.text, slice_of_string("\xEF")));
+    assert_int_equal(rows_next(&rows, &row, &fault), ROWS_END);
+    rows_close(&rows);
 }
 
 static void test_jsonl_skips_blank_lines_and_a_byte_order_mark(void **state)
@@ -382,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jsonl_rows_are_the_lines_as_they_stand),
         cmocka_unit_test(test_jsonl_skips_blank_lines_and_a_byte_order_mark),
+        cmocka_unit_test(test_a_byte_order_mark_may_come_in_pieces),
         cmocka_unit_test(test_jsonl_takes_crlf_and_a_last_line_without_line_end),
         cmocka_unit_test(test_jsonl_names_a_bad_row_by_line_and_column_and_goes_on),
         cmocka_unit_test(test_jsonl_refuses_two_values_in_a_line),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record_kinds.c -- writing, reading and picturing each type of record.
+ * record_kinds.c -- writing, reading, picturing and copying each type of record.
  */
 #include "record_kinds.h"
 
@@ -426,17 +426,69 @@ static enum status read_meta(struct slice key, struct slice value, struct image 
     return status;
 }
 
+/* ---- copies ---- */
+
+#define COPY(name, size)                                                                           \
+    static size_t copy_##name(struct slice key, struct slice value, uint8_t *ret_value)            \
+    {                                                                                              \
+        struct name##_record record;                                                               \
+        enum status status = name##_record_read(key, value, &record);                              \
+                                                                                                   \
+        assert_int_equal(status, STATUS_OK);                                                       \
+        name##_record_write(&record, key, ret_value);                                              \
+        return size;                                                                               \
+    }
+
+COPY(task, task_record_size(&record))
+COPY(active, active_record_size(&record))
+COPY(id, ID_RECORD_SIZE)
+COPY(dead, DEAD_RECORD_SIZE)
+COPY(queue, queue_record_size(&record))
+COPY(dataset, dataset_record_size(&record))
+COPY(session, session_record_size(&record))
+COPY(meta, META_RECORD_SIZE)
+#undef COPY
+
+static size_t copy_blob(struct slice key, struct slice value, uint8_t *ret_value,
+                        enum record_type type)
+{
+    struct blob_record record;
+
+    assert_int_equal(blob_record_read(key, value, type, &record), STATUS_OK);
+    blob_record_write(&record, key, ret_value);
+    return blob_record_size(&record);
+}
+
+static size_t copy_result(struct slice key, struct slice value, uint8_t *ret_value)
+{
+    return copy_blob(key, value, ret_value, RECORD_RESULT);
+}
+
+static size_t copy_checkpoint(struct slice key, struct slice value, uint8_t *ret_value)
+{
+    return copy_blob(key, value, ret_value, RECORD_CHECKPOINT);
+}
+
+static size_t copy_chunk(struct slice key, struct slice value, uint8_t *ret_value)
+{
+    struct slice data;
+
+    assert_int_equal(chunk_record_read(key, value, &data), STATUS_OK);
+    chunk_record_write(data, key, ret_value);
+    return chunk_record_size(data);
+}
+
 const struct record_kind record_kinds[] = {
-    {"task", write_task, read_task},
-    {"active", write_active, read_active},
-    {"id", write_id, read_id},
-    {"result", write_result, read_result},
-    {"checkpoint", write_checkpoint, read_checkpoint},
-    {"chunk", write_chunk, read_chunk},
-    {"dead", write_dead, read_dead},
-    {"queue", write_queue, read_queue},
-    {"dataset", write_dataset, read_dataset},
-    {"session", write_session, read_session},
-    {"meta", write_meta, read_meta},
+    {"task", write_task, read_task, copy_task},
+    {"active", write_active, read_active, copy_active},
+    {"id", write_id, read_id, copy_id},
+    {"result", write_result, read_result, copy_result},
+    {"checkpoint", write_checkpoint, read_checkpoint, copy_checkpoint},
+    {"chunk", write_chunk, read_chunk, copy_chunk},
+    {"dead", write_dead, read_dead, copy_dead},
+    {"queue", write_queue, read_queue, copy_queue},
+    {"dataset", write_dataset, read_dataset, copy_dataset},
+    {"session", write_session, read_session, copy_session},
+    {"meta", write_meta, read_meta, copy_meta},
 };
 const size_t record_kind_count = sizeof record_kinds / sizeof record_kinds[0];

@@ -22,9 +22,26 @@ static uint64_t draw(struct story *self)
     return hash_u64(self->random);
 }
 
+/* The end of the bytes goes on as zeros. */
+static unsigned take_byte(struct story *self)
+{
+    unsigned byte = self->bytes.size == 0 ? 0 : self->bytes.data[0];
+
+    if (self->bytes.size > 0)
+        self->bytes = slice_of(self->bytes.data + 1, self->bytes.size - 1);
+    return byte;
+}
+
 int story_below(struct story *self, int bound)
 {
-    return (int)(draw(self) % (uint64_t)bound);
+    unsigned number;
+
+    if (self->bytes.data == NULL)
+        return (int)(draw(self) % (uint64_t)bound);
+    number = take_byte(self);
+    if (bound > UINT8_MAX + 1)
+        number = number << 8 | take_byte(self);
+    return (int)(number % (unsigned)bound);
 }
 
 bool story_chance(struct story *self, int percent)

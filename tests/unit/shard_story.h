@@ -3,6 +3,10 @@
  * shard_story.h -- a story that chance tells on one queue: what may be asked, and what the model
  * says of the answer. test_shard_random.c tells many.
  *
+ *     a zeroed story, `random` or `bytes` set -> story_begin -> story_run_batch ... -> story_end
+ *
+ * Chance is a seed, or bytes that a fuzzer has thought of: each decision takes the next one or two.
+ *
  * An op is asked by `send`, which makes its call; when its batch has run, `judge` tells the model
  * of it and compares. Ops of one batch are judged in the order in which they were sent.
  */
@@ -13,8 +17,9 @@
 #include "shard_bench.h"
 
 enum {
-    STORY_OPS_MAX = 6,   /* a batch */
-    STORY_ITEMS_MAX = 8, /* an op */
+    STORY_BATCHES_MAX = 60, /* a story; the arrays of model and story are as large */
+    STORY_OPS_MAX = 6,      /* a batch */
+    STORY_ITEMS_MAX = 8,    /* an op */
     STORY_TOKENS_MAX = 2000,
     STORY_WAITERS_MAX = 64,
     STORY_LINES = 12
@@ -34,7 +39,8 @@ struct waiter {
 struct story {
     struct bench *bench;
     struct model model;
-    uint64_t random;
+    uint64_t random;     /* the seed and what has become of it */
+    struct slice bytes;  /* instead of a seed; data NULL: there are none */
     unsigned next_bytes; /* seed of the next payload, checkpoint or result */
     struct story_token tokens[STORY_TOKENS_MAX];
     int token_count;
@@ -80,6 +86,15 @@ extern char story_task_names[MODEL_TASKS][8];
 
 /* The names of the tasks, once. */
 void story_name_tasks(void);
+
+void story_begin(struct story *self);
+void story_run_batch(struct story *self);
+void story_end(struct story *self);
+/* The calls of the last batches. */
+void story_print_lines(const struct story *self);
+
+/* ---- for the ops ---- */
+
 int story_below(struct story *self, int bound);
 bool story_chance(struct story *self, int percent);
 /* What a payload, checkpoint or result of this seed must be. */

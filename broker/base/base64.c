@@ -57,9 +57,8 @@ bool base64_decode(struct slice text, uint8_t *ret_data, size_t *ret_size)
         uint32_t d = value_of(at[3]);
 
         seen |= a | b | c | d;
-        *out++ = (uint8_t)(a << 2 | b >> 4);
-        *out++ = (uint8_t)(b << 4 | c >> 2);
-        *out++ = (uint8_t)(c << 6 | d);
+        be32_put(out, a << 26 | b << 20 | c << 14 | d << 8); /* a byte more, which is overwritten */
+        out += 3;
     }
     if (left >= 2) {
         uint32_t a = value_of(at[0]);

@@ -57,17 +57,37 @@ uint64_t token_seal(uint32_t queue, int64_t created_ms)
 
 size_t made_id_write(struct place place, int64_t created_ms, char ret_text[MADE_ID_BYTES_MAX])
 {
-    char *at = ret_text;
+    struct made_id_stem stem = made_id_stem(created_ms);
+
+    return made_id_write_on(&stem, place, ret_text);
+}
+
+struct made_id_stem made_id_stem(int64_t created_ms)
+{
+    struct made_id_stem stem;
+    char *at = stem.text;
 
     *at++ = '@';
     at = digits_write_36((uint64_t)created_ms, at);
     *at++ = '.';
+    stem.size = (size_t)(at - stem.text);
+    return stem;
+}
+_Static_assert(sizeof((struct made_id_stem){0}.text) >= 1 + DIGITS_36_MAX + 1, "it fits");
+
+size_t made_id_write_on(const struct made_id_stem *stem, struct place place,
+                        char ret_text[MADE_ID_BYTES_MAX])
+{
+    char *at = ret_text + stem->size;
+
+    memcpy(ret_text, stem->text, sizeof stem->text); /* more than it has, at one stroke */
     *at++ = (char)('0' + place.priority);
     *at++ = '.';
-    at = digits_write_10(place.seq, at); /* 1 + 13 + 1 + 1 + 1 + 20 characters at most */
+    at = digits_write_10(place.seq, at);
     *at = '\0';
     return (size_t)(at - ret_text);
 }
+_Static_assert(MADE_ID_BYTES_MAX > 1 + DIGITS_36_MAX + 1 + 2 + DIGITS_10_MAX, "it fits");
 
 bool made_id_read(struct slice id, uint32_t queue, int64_t created_ms, struct place *ret_place)
 {

@@ -36,6 +36,14 @@ bool token_read(struct slice text, struct lease_token *ret_token);
 uint64_t token_seal(uint32_t queue, int64_t created_ms);
 
 size_t made_id_write(struct place place, int64_t created_ms, char ret_text[MADE_ID_BYTES_MAX]);
+/* The same for many tasks of one queue, whose IDs begin alike. */
+struct made_id_stem {
+    char text[16]; /* "@CREATED." */
+    size_t size;
+};
+struct made_id_stem made_id_stem(int64_t created_ms);
+size_t made_id_write_on(const struct made_id_stem *stem, struct place place,
+                        char ret_text[MADE_ID_BYTES_MAX]);
 /* False if it is not an ID made for this very queue. */
 bool made_id_read(struct slice id, uint32_t queue, int64_t created_ms, struct place *ret_place);
 /* Whether the ID is of the broker's own form (begins with '@'). */

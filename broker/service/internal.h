@@ -140,7 +140,9 @@ PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally);
 PB(Situation) *wire_situation(struct arena *arena, const struct situation *situation);
 PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view);
 PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t created_ms);
-char *wire_task_id(struct arena *arena, struct slice id, struct place place, int64_t created_ms);
+/* The ID that the task was published with, or (empty) the one made on its queue's stem. */
+char *wire_task_id(struct arena *arena, struct slice id, struct place place,
+                   const struct made_id_stem *stem);
 char *wire_token(struct arena *arena, const struct lease_token *token);
 char *wire_session_id(struct arena *arena, uint64_t session);
 

@@ -87,17 +87,23 @@ static void fill_counters(PB(LeasedTask) *task, const struct task *t)
     task->deliveries = (int32_t)t->deliveries;
 }
 
+/* What the tasks of one queue have in common in a reply. */
+struct marks {
+    struct made_id_stem stem;
+    uint64_t seal; /* of their tokens */
+};
+
 /* False: no room. */
-static bool fill_task(struct arena *arena, const struct leased_task *leased, int64_t created_ms,
-                      uint64_t seal, PB(LeasedTask) *task)
+static bool fill_task(struct arena *arena, const struct leased_task *leased,
+                      const struct marks *marks, PB(LeasedTask) *task)
 {
-    struct lease_token token = {leased->place, leased->task.fence, seal};
+    struct lease_token token = {leased->place, leased->task.fence, marks->seal};
 
     if (!wire_attributes(arena, slice_of(leased->body.data, leased->attributes_size),
                          &ackd__v1__leased_task__attributes_entry__descriptor, &task->attributes,
                          &task->n_attributes))
         return false;
-    task->task_id = wire_task_id(arena, leased->id, leased->place, created_ms);
+    task->task_id = wire_task_id(arena, leased->id, leased->place, &marks->stem);
     task->payload = wire_bytes(slice_of(leased->body.data + leased->attributes_size,
                                         leased->body.size - leased->attributes_size));
     task->dataset = wire_string(arena, leased->dataset);
@@ -114,13 +120,16 @@ static bool fill_task(struct arena *arena, const struct leased_task *leased, int
 static bool build_tasks(struct arena *arena, const struct lease_call *done,
                         PB(LeaseResponse) *response)
 {
-    uint64_t seal =
-        done->task_count == 0 ? 0 : token_seal(done->tasks[0].place.queue, done->queue_created_ms);
+    struct marks marks;
 
+    if (done->task_count == 0)
+        return true;
+    marks.stem = made_id_stem(done->queue_created_ms);
+    marks.seal = token_seal(done->tasks[0].place.queue, done->queue_created_ms);
     response->n_tasks = done->task_count;
     response->tasks = PB_ARRAY(arena, done->task_count, LeasedTask, leased_task);
     for (size_t i = 0; i < done->task_count && response->tasks != NULL; i++) {
-        if (!fill_task(arena, &done->tasks[i], done->queue_created_ms, seal, response->tasks[i]))
+        if (!fill_task(arena, &done->tasks[i], &marks, response->tasks[i]))
             return false;
     }
     return response->tasks != NULL;

@@ -148,13 +148,13 @@ static bool make_items(struct service_call *call, struct publishing *self)
 
 /* False: no room. */
 static bool fill_outcome(struct arena *arena, const struct publishing *self, size_t index,
-                         PB(PublishOutcome) *outcome)
+                         const struct made_id_stem *stem, PB(PublishOutcome) *outcome)
 {
     const struct publish_item *item = &self->base.items[index];
 
     outcome->index = (int32_t)index;
     if (item->status == STATUS_OK)
-        outcome->task_id = wire_task_id(arena, item->id, item->place, self->base.queue_created_ms);
+        outcome->task_id = wire_task_id(arena, item->id, item->place, stem);
     else
         outcome->task_id = wire_string(arena, item->id);
     return outcome->task_id != NULL &&
@@ -178,6 +178,7 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
     struct publishing *self =
         CONTAINER_OF(CONTAINER_OF(base, struct publish_call, call), struct publishing, base);
     PB(PublishResponse) *response = PB_NEW(call->arena, PublishResponse, publish_response);
+    struct made_id_stem stem = made_id_stem(self->base.queue_created_ms);
     size_t count = self->base.item_count;
 
     if (response == NULL)
@@ -190,7 +191,7 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
     for (size_t i = 0; i < count; i++) {
         if (brief && self->base.items[i].status == STATUS_OK)
             continue;
-        if (!fill_outcome(call->arena, self, i, response->outcomes[response->n_outcomes++]))
+        if (!fill_outcome(call->arena, self, i, &stem, response->outcomes[response->n_outcomes++]))
             return NULL;
     }
     return &response->base;

@@ -153,7 +153,8 @@ PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view)
     return queue->name == NULL || queue->config == NULL || queue->counts == NULL ? NULL : queue;
 }
 
-char *wire_task_id(struct arena *arena, struct slice id, struct place place, int64_t created_ms)
+char *wire_task_id(struct arena *arena, struct slice id, struct place place,
+                   const struct made_id_stem *stem)
 {
     char *made;
 
@@ -161,7 +162,7 @@ char *wire_task_id(struct arena *arena, struct slice id, struct place place, int
         return arena_string(arena, id);
     made = arena_alloc_raw(arena, MADE_ID_BYTES_MAX);
     if (made != NULL)
-        made_id_write(place, created_ms, made);
+        made_id_write_on(stem, place, made);
     return made;
 }
 
@@ -256,13 +257,14 @@ PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t c
 {
     PB(Task) *task = PB_NEW(arena, Task, task);
     struct slice attributes = slice_of(view->body.data, view->attributes_size);
+    struct made_id_stem stem = made_id_stem(created_ms);
 
     if (task == NULL ||
         !wire_attributes(arena, attributes, &ackd__v1__task__attributes_entry__descriptor,
                          &task->attributes, &task->n_attributes))
         return NULL;
     fill_task(arena, view, task);
-    task->task_id = wire_task_id(arena, view->id, view->place, created_ms);
+    task->task_id = wire_task_id(arena, view->id, view->place, &stem);
     task->payload = wire_bytes(
         slice_of(view->body.data + view->attributes_size, view->body.size - view->attributes_size));
     return task->task_id == NULL || task->dataset == NULL || task->last_error == NULL ||

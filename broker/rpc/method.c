@@ -16,6 +16,7 @@
 static const struct method methods[METHOD_COUNT] = {
 #define X(group, rpc, handler_, request_, response_)                                               \
     [METHOD_##handler_] = {.path = "/ackd.v1." #group "/" #rpc,                                    \
+                           .path_size = sizeof("/ackd.v1." #group "/" #rpc) - 1,                   \
                            .service = #group,                                                      \
                            .name = #rpc,                                                           \
                            .request = &ackd__v1__##request_##__descriptor,                         \
@@ -30,7 +31,7 @@ static const struct method methods[METHOD_COUNT] = {
 const struct method *method_find(struct slice path)
 {
     for (int i = 0; i < METHOD_COUNT; i++) {
-        if (slice_equal(slice_of_string(methods[i].path), path))
+        if (slice_equal(slice_of(methods[i].path, methods[i].path_size), path))
             return &methods[i];
     }
     return NULL;

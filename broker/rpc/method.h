@@ -21,7 +21,8 @@ enum method_number {
 };
 
 struct method {
-    const char *path;    /* "/ackd.v1.TaskService/Publish" */
+    const char *path; /* "/ackd.v1.TaskService/Publish" */
+    size_t path_size;
     const char *service; /* "TaskService" */
     const char *name;    /* "Publish" */
     const ProtobufCMessageDescriptor *request;

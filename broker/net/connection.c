@@ -218,6 +218,7 @@ static void put_refusal(struct connection *self, int http_status, const struct e
     rpc_error_body(error, &body);
     counter_add(&self->loop->options->counters->http_refused, 1);
     put_reply(self, reply, &body);
+    buffer_deinit(&body);
 }
 
 static void on_done(struct rpc_request *request)
@@ -250,6 +251,7 @@ static void time_out_call(struct connection *self)
     reply.header_line = NULL;
     self->exchange = NULL;
     put_reply(self, reply, &body);
+    buffer_deinit(&body);
     exchange_orphan(exchange);
     resume(self);
 }

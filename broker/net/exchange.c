@@ -2,8 +2,8 @@
 /*
  * exchange.c -- one request being served, with its memory.
  *
- * A few spare ones are kept a loop, each with its arena's first block: an ordinary request then
- * costs no malloc for either.
+ * A few spare ones are kept a loop, each with its arena's first block and a small reply's buffer:
+ * an ordinary request then costs no malloc for them.
  */
 #include "net/exchange.h"
 
@@ -13,6 +13,7 @@
 #include "net/loop.h"
 
 #define SPARE_MAX 64
+#define REPLY_KEPT ((size_t)1 << 10) /* by a spare one */
 /* What serving a request takes beside its body: the decoded message, and the service's copies. */
 #define MEMORY_PER_BODY 2
 
@@ -70,6 +71,7 @@ struct http_reply exchange_reply(const struct exchange *self)
 
 static void destroy(struct exchange *self)
 {
+    buffer_deinit(&self->request.reply);
     arena_deinit(&self->arena);
     free(self);
 }
@@ -80,7 +82,6 @@ void exchange_release(struct exchange *self)
 
     counter_add(&loop->options->counters->request_bytes, -self->counted_bytes);
     self->counted_bytes = 0;
-    buffer_deinit(&self->request.reply);
     list_remove(&self->link);
     self->connection = NULL;
     if (loop->spare_count >= SPARE_MAX) {
@@ -89,7 +90,8 @@ void exchange_release(struct exchange *self)
     }
     arena_reset(&self->arena);
     arena_set_max(&self->arena, 0);
-    self->request = (struct rpc_request){.reply = BUFFER_EMPTY};
+    buffer_clear(&self->request.reply, REPLY_KEPT);
+    self->request = (struct rpc_request){.reply = self->request.reply};
     list_append(&loop->exchanges_spare, &self->link);
     loop->spare_count++;
 }

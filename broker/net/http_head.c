@@ -30,6 +30,10 @@ size_t http_head_scan(struct http_head *self, struct slice bytes)
         if (size == 0) {
             scan_byte(self, bytes.data[at]);
             size = 1;
+        } else if (bytes.size - at - size >= 2 && memcmp(bytes.data + at + size, "\r\n", 2) == 0) {
+            self->place = HTTP_HEAD_LINE_START; /* what two more rounds would come to */
+            self->blank = true;
+            size += 2;
         }
         self->bytes += (uint32_t)size;
         self->line_bytes += in_line ? (uint32_t)size : 0;

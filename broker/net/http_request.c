@@ -9,18 +9,21 @@
 #include <strings.h>
 
 #define BODY_SMALL_BYTES ((int64_t)64 << 10)
+#define TEXT_KEPT ((size_t)1 << 10) /* by the spare one */
 
 static struct slice span_view(const struct http_request *self, struct http_span span);
 
 struct http_request *http_request_new(const struct http_limits *limits, int64_t now_ms)
 {
-    struct http_request *self = calloc(1, sizeof *self);
+    struct http_request *self = *limits->spare;
+    struct buffer text = self == NULL ? BUFFER_EMPTY : self->text;
 
+    *limits->spare = NULL;
     if (self == NULL)
-        return NULL;
-    self->limits = limits;
-    self->field = -1;
-    self->begun_ms = now_ms;
+        self = malloc(sizeof *self);
+    if (self != NULL)
+        *self =
+            (struct http_request){.limits = limits, .text = text, .field = -1, .begun_ms = now_ms};
     return self;
 }
 
@@ -29,8 +32,18 @@ void http_request_free(struct http_request *self)
     if (self == NULL)
         return;
     counter_add(self->limits->memory_bytes, -(int64_t)self->body.size);
-    buffer_deinit(&self->text);
     buffer_deinit(&self->body);
+    buffer_clear(&self->text, TEXT_KEPT);
+    if (*self->limits->spare == NULL)
+        *self->limits->spare = self;
+    else
+        http_request_discard(self);
+}
+
+void http_request_discard(struct http_request *self)
+{
+    if (self != NULL)
+        buffer_deinit(&self->text);
     free(self);
 }
 

@@ -34,11 +34,12 @@ struct http_span {
     bool present;
 };
 
-/* The same for every connection. */
+/* The same for every connection of a thread. */
 struct http_limits {
     int64_t body_bytes_max;
     int64_t memory_bytes_max;      /* of all requests being read and served */
     _Atomic int64_t *memory_bytes; /* what they take now: a counter */
+    struct http_request **spare;   /* one that was dealt with, for the next; may be NULL */
 };
 
 struct http_request {
@@ -67,7 +68,10 @@ struct http_request {
 
 /* NULL: no memory. */
 struct http_request *http_request_new(const struct http_limits *limits, int64_t now_ms);
+/* It becomes the spare one, if there is none. */
 void http_request_free(struct http_request *self);
+/* The end of the spare one. */
+void http_request_discard(struct http_request *self);
 struct slice http_request_field(const struct http_request *self, int header);
 /* The path, and nothing of the query; an absolute target is cut to its path. */
 struct slice http_request_path(const struct http_request *self);

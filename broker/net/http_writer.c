@@ -66,14 +66,12 @@ void http_writer_reply(struct http_writer *self, const struct http_reply *reply,
                        struct buffer *body)
 {
     put_head(self, reply, body->size);
-    if (reply->head_only || reply->content_type == NULL) {
-        buffer_deinit(body);
-    } else if (body->size <= BODY_COPIED_MAX) {
+    if (reply->head_only || reply->content_type == NULL)
+        buffer_clear(body, SIZE_MAX);
+    if (body->size <= BODY_COPIED_MAX)
         buffer_append(&self->gathered, buffer_view(body));
-        buffer_deinit(body);
-    } else {
+    else
         flush_with(self, body);
-    }
     if (self->gathered.size > GATHERED_MAX)
         (void)http_writer_flush(self); /* an error stays for the connection's own flush */
 }

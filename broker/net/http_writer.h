@@ -35,7 +35,7 @@ struct http_reply {
 
 void http_writer_init(struct http_writer *self, uv_stream_t *stream);
 void http_writer_deinit(struct http_writer *self);
-/* Puts a reply; takes the body's memory, also on an error. */
+/* Puts a reply. Takes the memory of a large body; a small one's stays the caller's. */
 void http_writer_reply(struct http_writer *self, const struct http_reply *reply,
                        struct buffer *body);
 void http_writer_continue(struct http_writer *self);

@@ -39,7 +39,8 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
         .dated_ms = -1,
         .limits = {.body_bytes_max = rpc_body_bytes_max(options->rpc),
                    .memory_bytes_max = options->memory_bytes_max,
-                   .memory_bytes = &options->counters->request_bytes},
+                   .memory_bytes = &options->counters->request_bytes,
+                   .spare = &self->request_spare},
     };
     self->read_buffer = malloc(LOOP_READ_BYTES);
     if (self->read_buffer == NULL)
@@ -64,6 +65,7 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
 void loop_deinit(struct loop *self)
 {
     exchange_free_spare(self);
+    http_request_discard(self->request_spare);
     timeouts_deinit(&self->timeouts);
     mailbox_deinit(&self->mailbox);
     pthread_cond_destroy(&self->phase_changed);

@@ -59,6 +59,7 @@ struct loop {
     struct list exchanges; /* in flight */
     struct list exchanges_spare;
     int spare_count;
+    struct http_request *request_spare;
     uint8_t *read_buffer; /* LOOP_READ_BYTES; used within one read callback */
     int64_t dated_ms;     /* by loop_now_ms, when `date` was last looked at */
     int64_t date_s;       /* what it says */

@@ -354,6 +354,14 @@ static void test_S1_keys_of_one_byte_and_of_the_most_are_kept(void **state)
 }
 
 /* Puts 20 records of 1,000 bytes, from number `first`. */
+/* As tasks of one queue and priority have them. */
+static struct slice task_key(uint32_t number, uint8_t ret_key[9])
+{
+    memset(ret_key, 1, 5);
+    be32_put(ret_key + 5, number);
+    return slice_of(ret_key, 9);
+}
+
 static enum status put_batch(struct store *store, uint32_t first)
 {
     struct store_txn *txn = must_begin(store);
@@ -361,10 +369,9 @@ static enum status put_batch(struct store *store, uint32_t first)
     uint8_t *memory;
 
     for (uint32_t i = 0; i < 20; i++) {
-        uint8_t key[4];
+        uint8_t key[9];
 
-        be32_put(key, first + i);
-        status = store_reserve(txn, STORE_TASK, slice_of(key, 4), 1000, &memory);
+        status = store_reserve(txn, STORE_TASK, task_key(first + i, key), 1000, &memory);
         if (status != STATUS_OK)
             break;
         memset(memory, (int)i, 1000);
@@ -381,10 +388,9 @@ static enum status remove_batch(struct store *store, uint32_t first)
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < 20 && status == STATUS_OK; i++) {
-        uint8_t key[4];
+        uint8_t key[9];
 
-        be32_put(key, first + i);
-        status = store_remove(txn, STORE_TASK, slice_of(key, 4));
+        status = store_remove(txn, STORE_TASK, task_key(first + i, key));
     }
     if (status == STATUS_OK)
         return store_commit(txn);

@@ -9,9 +9,9 @@
 
 #include "store_fixture.h"
 
-enum { MODEL_KEYS = 250, MODEL_TABLES = 2, MODEL_ABSENT = 0 };
+enum { MODEL_KEYS = 250, MODEL_TABLES = 3, MODEL_ABSENT = 0 };
 
-static const enum store_table model_tables[MODEL_TABLES] = {STORE_TASK, STORE_ACTIVE};
+static const enum store_table model_tables[MODEL_TABLES] = {STORE_TASK, STORE_ACTIVE, STORE_ID};
 
 struct model_key {
     uint8_t bytes[STORE_KEY_MAX];
@@ -44,15 +44,31 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Few letters and many lengths, so that keys are often prefixes of others. */
+static void draw_letters(struct world *world, struct model_key *key)
+{
+    key->size = 1 + dice_below(&world->dice, dice_below(&world->dice, 10) == 0 ? 300 : 8);
+    for (size_t at = 0; at < key->size; at++)
+        key->bytes[at] = (uint8_t)(dice_below(&world->dice, 3) * 127);
+}
+
+/* Of one of three queues, as tasks have them. */
+static void draw_place(struct world *world, struct model_key *key)
+{
+    key->size = 9;
+    memset(key->bytes, (int)dice_below(&world->dice, 3) * 127, 5);
+    be32_put(key->bytes + 5, (uint32_t)dice_below(&world->dice, 1000));
+}
+
 static void make_keys(struct world *world)
 {
     for (int i = 0; i < MODEL_KEYS;) {
         struct model_key *key = &world->keys[i];
         bool fresh = true;
 
-        key->size = 1 + dice_below(&world->dice, dice_below(&world->dice, 10) == 0 ? 300 : 8);
-        for (size_t at = 0; at < key->size; at++)
-            key->bytes[at] = (uint8_t)(dice_below(&world->dice, 3) * 127);
+        if (dice_below(&world->dice, 3) == 0)
+            draw_letters(world, key);
+        else
+            draw_place(world, key);
         for (int j = 0; j < i; j++)
             fresh = fresh && compare_keys(key, &world->keys[j]) != 0;
         i += fresh;

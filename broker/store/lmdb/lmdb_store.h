@@ -2,10 +2,11 @@
 /*
  * lmdb_store.h -- what the files of the LMDB engine share.
  *
- *   open.c   the environment, its checks, its end     write.c   reserve, remove
- *   txn.c    begin, commit, abort, what errors mean   usage.c   pages in use
- *   read.c   get_many, scan                           backup.c  a copy of the last commit
- *   whole.c  whether the file was cut short
+ *   open.c    the environment, its checks, its end     usage.c   pages in use
+ *   txn.c     begin, commit, abort, what errors mean   backup.c  a copy of the last commit
+ *   read.c    get_many, scan                           whole.c   whether the file was cut short
+ *   write.c   reserve, remove
+ *   packed.c  the same for tables that are packed      pack.c    one pack
  *
  * How LMDB is used
  *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No
@@ -22,6 +23,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/lmdb/pack.h"
 #include "store/store.h"
 
 enum { LMDB_FREE_DBI = 0 }; /* LMDB's own table of free pages */
@@ -32,12 +34,41 @@ struct lmdb_txn {
     MDB_cursor *cursors[STORE_TABLE_COUNT]; /* opened at first use (U2) */
 };
 
+/* Of each table whose records are packed (packed.c): how many bytes of the key make a group. Else
+ * 0.
+ */
+extern const uint8_t lmdb_group_bytes[STORE_TABLE_COUNT];
+
+struct lmdb_key {
+    uint16_t size;
+    uint8_t data[STORE_KEY_MAX];
+};
+
+/* A pack of a table that the writer changes (packed.c: P1, P2). */
+struct lmdb_open_pack {
+    bool is_open;
+    bool stored; /* LMDB has a record under the key */
+    bool dirty;
+    struct lmdb_key key;
+    struct lmdb_key bound; /* its range's end, at most the next pack's key; size 0: the table's */
+    uint64_t used_at;
+    struct pack pack;
+};
+
+#define LMDB_OPEN_PACKS 4
+
+/* Those of one table. */
+struct lmdb_packs {
+    struct lmdb_open_pack open[LMDB_OPEN_PACKS];
+    int last;       /* used */
+    uint64_t clock; /* of used_at */
+};
+
 /* The last key of a table as the write transaction sees it, so that a larger one is known to be
  * an append, which fills pages to the brim where an insert would leave halves. */
 struct lmdb_tail {
     bool known;
-    uint16_t size; /* 0: the table is empty */
-    uint8_t key[STORE_KEY_MAX];
+    struct lmdb_key key; /* size 0: the table is empty */
 };
 
 /* Pages on the free list, counted at most once a commit (usage.c). */
@@ -57,8 +88,9 @@ struct lmdb_store {
     uint64_t map_bytes;
     atomic_bool failed; /* S7; any thread */
 
-    struct lmdb_txn writer;                    /* owning thread only */
-    struct lmdb_tail tails[STORE_TABLE_COUNT]; /* owning thread only */
+    struct lmdb_txn writer;                     /* owning thread only */
+    struct lmdb_tail tails[STORE_TABLE_COUNT];  /* owning thread only */
+    struct lmdb_packs packs[STORE_TABLE_COUNT]; /* owning thread only */
 
     pthread_mutex_t usage_mutex;
     struct lmdb_free_count free_count; /* guarded by usage_mutex */
@@ -95,6 +127,20 @@ int lmdb_count_free(MDB_cursor *cursor, uint64_t from, uint64_t *ret_pages,
                     uint64_t *ret_records) MUST_USE;
 /* 0 if the file holds all its pages; MDB_CORRUPTED if not, or another error. */
 int lmdb_check_whole(struct lmdb_store *self) MUST_USE;
+
+/* Packed tables; 0 or LMDB's error. Put back: the open pack, before a commit. Forget: all open
+ * packs, after an abort or a failed commit. */
+int lmdb_packed_get(struct lmdb_txn *txn, enum store_table table, struct slice key,
+                    struct slice *ret_value) MUST_USE;
+int lmdb_packed_scan(struct lmdb_txn *txn, enum store_table table, struct slice from,
+                     struct slice to, struct store_row *ret_rows, size_t rows_max,
+                     size_t *ret_count) MUST_USE;
+int lmdb_packed_reserve(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
+                        uint8_t **ret_value) MUST_USE;
+int lmdb_packed_remove(struct lmdb_txn *txn, enum store_table table, struct slice key) MUST_USE;
+int lmdb_packed_put_back(struct lmdb_txn *txn, enum store_table table) MUST_USE;
+void lmdb_packed_forget(struct lmdb_store *self);
+void lmdb_packed_deinit(struct lmdb_store *self);
 
 /* Verbs of struct store_ops. */
 enum status lmdb_begin(struct store *base, bool writable, struct store_txn **ret_txn);

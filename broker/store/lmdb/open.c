@@ -90,6 +90,7 @@ void lmdb_close(struct store *base)
     struct lmdb_store *self = lmdb_store_of(base);
 
     ASSERT(self->writer.handle == NULL);
+    lmdb_packed_deinit(self);
     if (self->env != NULL)
         mdb_env_close(self->env);
     (void)pthread_mutex_destroy(&self->usage_mutex);

@@ -5,36 +5,46 @@
  */
 #include "store/lmdb/lmdb_store.h"
 
+static int get(struct lmdb_txn *txn, enum store_table table, struct slice key,
+               struct slice *ret_value)
+{
+    MDB_val key_val = lmdb_val(key);
+    MDB_val value;
+    MDB_cursor *cursor;
+    int rc = lmdb_cursor(txn, table, &cursor);
+
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &key_val, &value, MDB_SET);
+    if (rc == 0)
+        *ret_value = lmdb_slice(value);
+    return rc;
+}
+
 enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size_t count)
 {
     struct lmdb_txn *txn = lmdb_txn_of(base);
 
     for (size_t i = 0; i < count; i++) {
-        MDB_val key = lmdb_val(reads[i].key);
-        MDB_val value;
-        MDB_cursor *cursor;
-        int rc = lmdb_cursor(txn, reads[i].table, &cursor);
+        struct store_read *read = &reads[i];
+        int rc = lmdb_group_bytes[read->table] > 0
+                     ? lmdb_packed_get(txn, read->table, read->key, &read->value)
+                     : get(txn, read->table, read->key, &read->value);
 
-        if (rc == 0)
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
         if (rc != 0 && rc != MDB_NOTFOUND)
             return lmdb_status(lmdb_store_of(base->store), rc, "get");
-        reads[i].found = rc == 0;
-        if (rc == 0)
-            reads[i].value = lmdb_slice(value);
+        read->found = rc == 0;
     }
     return STATUS_OK;
 }
 
-enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
-                      struct slice to, struct store_row *ret_rows, size_t rows_max,
-                      size_t *ret_count)
+static int scan(struct lmdb_txn *txn, enum store_table table, struct slice from, struct slice to,
+                struct store_row *ret_rows, size_t rows_max, size_t *ret_count)
 {
     MDB_val key = lmdb_val(from);
     MDB_val value;
     MDB_cursor *cursor;
     size_t count = 0;
-    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+    int rc = lmdb_cursor(txn, table, &cursor);
 
     if (rc == 0 && rows_max > 0)
         rc = mdb_cursor_get(cursor, &key, &value, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE);
@@ -45,8 +55,18 @@ enum status lmdb_scan(struct store_txn *base, enum store_table table, struct sli
         if (count < rows_max)
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
-    if (rc != 0 && rc != MDB_NOTFOUND)
-        return lmdb_status(lmdb_store_of(base->store), rc, "scan");
     *ret_count = count;
-    return STATUS_OK;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
+                      struct slice to, struct store_row *ret_rows, size_t rows_max,
+                      size_t *ret_count)
+{
+    struct lmdb_txn *txn = lmdb_txn_of(base);
+    int rc = lmdb_group_bytes[table] > 0
+                 ? lmdb_packed_scan(txn, table, from, to, ret_rows, rows_max, ret_count)
+                 : scan(txn, table, from, to, ret_rows, rows_max, ret_count);
+
+    return lmdb_status(lmdb_store_of(base->store), rc, "scan");
 }

@@ -23,7 +23,8 @@
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* less than this free: a short write means full */
 
-static void forget_tails(struct lmdb_store *self);
+static void forget(struct lmdb_store *self);
+static int put_packs_back(struct lmdb_txn *txn);
 static bool is_full(int rc);
 static bool disk_is_full(struct lmdb_store *self);
 static bool env_is_dead(struct lmdb_store *self);
@@ -61,11 +62,16 @@ enum status lmdb_commit(struct store_txn *base)
     int rc;
 
     ASSERT(txn == &self->writer && txn->handle != NULL);
+    rc = put_packs_back(txn);
+    if (rc != 0) {
+        lmdb_abort(base);
+        return lmdb_status(self, rc, "put");
+    }
     rc = mdb_txn_commit(txn->handle); /* frees the cursors, too */
     txn->handle = NULL;
     if (rc == 0)
         return STATUS_OK;
-    forget_tails(self);
+    forget(self);
     if (rc == EIO && disk_is_full(self))
         rc = ENOSPC;
     if (is_full(rc) && env_is_dead(self))
@@ -84,7 +90,7 @@ void lmdb_abort(struct store_txn *base)
     mdb_txn_abort(txn->handle); /* frees a writer's cursors, too */
     txn->handle = NULL;
     if (base->writable)
-        forget_tails(self);
+        forget(self);
     else
         free(txn);
 }
@@ -114,10 +120,23 @@ int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_c
     return rc;
 }
 
-static void forget_tails(struct lmdb_store *self)
+/* What was known of the transaction that is undone. */
+static void forget(struct lmdb_store *self)
 {
     for (int table = 0; table < STORE_TABLE_COUNT; table++)
         self->tails[table].known = false;
+    lmdb_packed_forget(self);
+}
+
+static int put_packs_back(struct lmdb_txn *txn)
+{
+    int rc = 0;
+
+    for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
+        if (lmdb_group_bytes[table] > 0)
+            rc = lmdb_packed_put_back(txn, table);
+    }
+    return rc;
 }
 
 static bool is_full(int rc)

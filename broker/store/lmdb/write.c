@@ -13,6 +13,9 @@
 #include "base/assert.h"
 #include "store/lmdb/lmdb_store.h"
 
+static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
+                   uint8_t **ret_value);
+static int remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key);
 static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor);
 static void set_tail(struct lmdb_tail *tail, struct slice key);
 static struct slice tail_key(const struct lmdb_tail *tail);
@@ -20,37 +23,52 @@ static struct slice tail_key(const struct lmdb_tail *tail);
 enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key,
                          size_t size, uint8_t **ret_value)
 {
-    struct lmdb_store *self = lmdb_store_of(base->store);
-    struct lmdb_tail *tail = &self->tails[table];
+    struct lmdb_txn *txn = lmdb_txn_of(base);
+    int rc = lmdb_group_bytes[table] > 0 ? lmdb_packed_reserve(txn, table, key, size, ret_value)
+                                         : reserve(txn, table, key, size, ret_value);
+
+    return lmdb_status(lmdb_store_of(base->store), rc, "put");
+}
+
+static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
+                   uint8_t **ret_value)
+{
+    struct lmdb_tail *tail = &lmdb_store_of(txn->base.store)->tails[table];
     MDB_val key_val = lmdb_val(key);
     MDB_val value = {.mv_size = size, .mv_data = NULL};
     MDB_cursor *cursor;
     bool append;
-    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+    int rc = lmdb_cursor(txn, table, &cursor);
 
     if (rc == 0 && !tail->known)
         rc = load_tail(tail, cursor);
     if (rc != 0)
-        return lmdb_status(self, rc, "last");
+        return rc;
     append = slice_compare(key, tail_key(tail)) > 0;
     rc = mdb_cursor_put(cursor, &key_val, &value, MDB_RESERVE | (append ? MDB_APPEND : 0));
     ASSERT(rc != MDB_KEYEXIST); /* W1 */
-    if (rc != 0)
-        return lmdb_status(self, rc, "put");
-    if (append)
+    if (rc == 0 && append)
         set_tail(tail, key);
     *ret_value = value.mv_data;
-    return STATUS_OK;
+    return rc;
 }
 
 enum status lmdb_remove(struct store_txn *base, enum store_table table, struct slice key)
 {
-    struct lmdb_store *self = lmdb_store_of(base->store);
-    struct lmdb_tail *tail = &self->tails[table];
+    struct lmdb_txn *txn = lmdb_txn_of(base);
+    int rc = lmdb_group_bytes[table] > 0 ? lmdb_packed_remove(txn, table, key)
+                                         : remove_record(txn, table, key);
+
+    return lmdb_status(lmdb_store_of(base->store), rc, "delete");
+}
+
+static int remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key)
+{
+    struct lmdb_tail *tail = &lmdb_store_of(txn->base.store)->tails[table];
     MDB_val key_val = lmdb_val(key);
     MDB_val value;
     MDB_cursor *cursor;
-    int rc = lmdb_cursor(lmdb_txn_of(base), table, &cursor);
+    int rc = lmdb_cursor(txn, table, &cursor);
 
     if (rc == 0)
         rc = mdb_cursor_get(cursor, &key_val, &value, MDB_SET);
@@ -58,7 +76,7 @@ enum status lmdb_remove(struct store_txn *base, enum store_table table, struct s
         rc = mdb_cursor_del(cursor, 0);
     if (rc == 0 && tail->known && slice_equal(key, tail_key(tail)))
         tail->known = false;
-    return lmdb_status(self, rc, "delete");
+    return rc;
 }
 
 static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor)
@@ -80,12 +98,12 @@ static void set_tail(struct lmdb_tail *tail, struct slice key)
 {
     ASSERT(key.size <= STORE_KEY_MAX);
     tail->known = true;
-    tail->size = (uint16_t)key.size;
+    tail->key.size = (uint16_t)key.size;
     if (key.size > 0)
-        memcpy(tail->key, key.data, key.size);
+        memcpy(tail->key.data, key.data, key.size);
 }
 
 static struct slice tail_key(const struct lmdb_tail *tail)
 {
-    return slice_of(tail->key, tail->size);
+    return slice_of(tail->key.data, tail->key.size);
 }

@@ -41,6 +41,8 @@ enum status json_decode(struct slice text, const ProtobufCMessageDescriptor *des
     tree = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &fault);
     if (tree == NULL)
         status = refuse_text(&fault, error);
+    else if (json_memory_exhausted())
+        status = codec_too_large(error); /* jansson goes on without the byte it has no room for */
     else
         status = decode_message(&decoder, tree, descriptor, NULL, ret_message);
     json_decref(tree);

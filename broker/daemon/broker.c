@@ -154,11 +154,11 @@ static enum status open_service(struct broker *self, struct error *error)
     ASSERT(options.shard_count <= SHARDS_MAX);
     for (; status == STATUS_OK && count < options.shard_count; count += status == STATUS_OK)
         status = open_store(self, count, &stores[count], error);
-    if (status == STATUS_OK)
-        status = service_open(&options, &self->service, error);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         close_stores(stores, count);
-    return status;
+        return status;
+    }
+    return service_open(&options, &self->service, error);
 }
 
 static enum status open_net(struct broker *self, struct error *error)

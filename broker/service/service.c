@@ -66,6 +66,8 @@ enum status service_open(const struct service_options *options, struct service *
 
     ASSERT(options->shard_count >= 1 && options->shard_count <= SHARDS_MAX);
     if (self == NULL || (self->directory = directory_new()) == NULL) {
+        for (int i = 0; i < options->shard_count; i++)
+            store_close(options->stores[i]);
         free(self);
         return error_set(error, STATUS_UNAVAILABLE, "no memory for the service");
     }

@@ -101,8 +101,8 @@ struct service_options {
     const char *version;
 };
 
-/* Reads the stores, starts the shards' threads. On an error nothing is left running, and the
- * stores stay the caller's. */
+/* Reads the stores, starts the shards' threads. On an error nothing is left running. The stores are
+ * the service's from here on: on an error, too, it has closed them. */
 enum status service_open(const struct service_options *options, struct service **ret_service,
                          struct error *error) MUST_USE;
 /* Of a stepped service, on the thread that calls its handlers: runs a batch of each shard that has

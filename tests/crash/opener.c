@@ -91,10 +91,7 @@ static enum status open_directory(struct opener *self, const char *directory, st
     status = store_lmdb_open(path, MAP_BYTES, &store, error);
     if (status != STATUS_OK)
         return status;
-    status = service_open(&options, &self->service, error);
-    if (status != STATUS_OK)
-        store_close(store);
-    return status;
+    return service_open(&options, &self->service, error);
 }
 
 static void say_open(struct opener *self, char *words)

@@ -6,7 +6,6 @@ power cut its queue must be exactly as after its last confirmed call, or as afte
 Several clients at once make the broker commit their calls together.
 """
 import base64
-import itertools
 import json
 import random
 import time
@@ -47,6 +46,8 @@ class Wire(RawClient):
             reply = self.reply()
         except (OSError, EOFError) as error:
             raise Lost(str(error)) from error
+        if reply.status >= 500 and not reply.body:
+            raise Lost(f"{method}: {reply.status} without a word")
         if reply.status != 200:
             raise Refused(f"{method}: {reply.body.decode(errors='replace')}")
         return reply.json()
@@ -77,7 +78,7 @@ class Client:
         self.book: list[Entry] = [Entry("nothing", self.queue, 0, 0)]
         self.wire: Wire | None = None
         self._dice = random.Random(seed)
-        self._numbers = itertools.count()
+        self._next_number = 0
 
     def connect(self, port: int) -> None:
         self.wire = Wire(port)
@@ -87,6 +88,20 @@ class Client:
         for _ in range(steps):
             possible = [verb for verb in VERBS for _ in range(verb.weight) if verb.may(self.queue)]
             self._dice.choice(possible).call(self)
+
+    def try_verb(self, verb: "Verb") -> bool:
+        """One call; False if the queue's state does not allow it. If it raises, the client is as
+        before, and trying again asks the same."""
+        before = (self._dice.getstate(), self._next_number)
+        if not verb.may(self.queue):
+            return False
+        try:
+            verb.call(self)
+            return True
+        except (Lost, Refused):
+            self._dice.setstate(before[0])
+            self._next_number = before[1]
+            raise
 
     # The calls. Each asks, and then enters into the book what the reply says.
 
@@ -296,7 +311,8 @@ class Client:
                             failures=task.failures, last_error=task.last_error)
 
     def _new_task(self, dataset: str) -> Task:
-        number = next(self._numbers)
+        number = self._next_number
+        self._next_number += 1
         attributes = (("n", str(number)),) if number % 3 == 0 else ()
         return Task(f"t{number}", self._bytes(), attributes, dataset, self._dice.choice((0, 0, 5)))
 

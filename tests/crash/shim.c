@@ -51,7 +51,8 @@ __attribute__((constructor)) static void setup(void)
     const char *path = getenv("ACKD_SHIM_DIR");
     const char *slow = getenv("ACKD_SHIM_SYNC_US");
 
-    if (path == NULL)
+    /* Not the programs that start ackd. */
+    if (path == NULL || strcmp(program_invocation_short_name, "ackd") != 0)
         return;
     directory_size = strlen(path);
     if (directory_size >= sizeof directory)

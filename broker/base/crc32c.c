@@ -59,21 +59,44 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size)
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
-                                                               size_t size)
+#define SSE42 __attribute__((target("sse4.2")))
+
+SSE42 static inline uint64_t step(uint64_t state, const uint8_t *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return _mm_crc32_u64(state, word);
+}
+
+SSE42 static inline uint32_t end(uint32_t state, const uint8_t *at, size_t size)
+{
+    uint32_t half;
+    uint16_t quarter;
+
+    if (size & 4) {
+        memcpy(&half, at, sizeof half);
+        state = _mm_crc32_u32(state, half);
+        at += sizeof half;
+    }
+    if (size & 2) {
+        memcpy(&quarter, at, sizeof quarter);
+        state = _mm_crc32_u16(state, quarter);
+        at += sizeof quarter;
+    }
+    return size & 1 ? _mm_crc32_u8(state, *at) : state;
+}
+
+SSE42 static uint32_t crc32c_sse42(uint32_t crc, const void *data, size_t size)
 {
     const uint8_t *at = data;
     uint64_t state = ~crc;
 
-    for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), at += sizeof(uint64_t)) {
-        uint64_t word;
-
-        memcpy(&word, at, sizeof word);
-        state = _mm_crc32_u64(state, word);
-    }
-    for (; size > 0; size--)
-        state = _mm_crc32_u8((uint32_t)state, *at++);
-    return ~(uint32_t)state;
+    for (; size >= 32; size -= 32, at += 32)
+        state = step(step(step(step(state, at), at + 8), at + 16), at + 24);
+    for (; size >= 8; size -= 8, at += 8)
+        state = step(state, at);
+    return ~end((uint32_t)state, at, size);
 }
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)

@@ -68,12 +68,12 @@ static enum status checked(struct shard *shard, enum status status)
     return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : batch_fail(shard, status);
 }
 
-enum status batch_get(struct shard *shard, enum store_table table, struct key key,
+enum status batch_get(struct shard *shard, enum store_table table, struct slice key,
                       struct slice *ret_value)
 {
     if (is_over(shard))
         return shard->batch.failed;
-    return checked(shard, store_get(shard->batch.txn, table, key_slice(&key), ret_value));
+    return checked(shard, store_get(shard->batch.txn, table, key, ret_value));
 }
 
 enum status batch_scan(struct shard *shard, enum store_table table, struct slice from,
@@ -87,26 +87,26 @@ enum status batch_scan(struct shard *shard, enum store_table table, struct slice
                    store_scan(shard->batch.txn, table, from, to, ret_rows, rows_max, ret_count));
 }
 
-enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,
-                          uint8_t **ret_value)
+enum status batch_reserve(struct shard *shard, enum store_table table, struct slice key,
+                          size_t size, uint8_t **ret_value)
 {
     if (is_over(shard))
         return shard->batch.failed;
-    return checked(shard, store_reserve(shard->batch.txn, table, key_slice(&key), size, ret_value));
+    return checked(shard, store_reserve(shard->batch.txn, table, key, size, ret_value));
 }
 
-enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key)
+enum status batch_put_mark(struct shard *shard, enum store_table table, struct slice key)
 {
     if (is_over(shard))
         return shard->batch.failed;
-    return checked(shard, store_put(shard->batch.txn, table, key_slice(&key), SLICE_EMPTY));
+    return checked(shard, store_put(shard->batch.txn, table, key, SLICE_EMPTY));
 }
 
-enum status batch_remove(struct shard *shard, enum store_table table, struct key key)
+enum status batch_remove(struct shard *shard, enum store_table table, struct slice key)
 {
     if (is_over(shard))
         return shard->batch.failed;
-    return checked(shard, store_remove(shard->batch.txn, table, key_slice(&key)));
+    return checked(shard, store_remove(shard->batch.txn, table, key));
 }
 
 static void write_queue(struct shard *shard, struct queue *queue)
@@ -128,7 +128,8 @@ static void write_queue(struct shard *shard, struct queue *queue)
     memcpy(record.cursor, now->cursor, sizeof record.cursor);
     memcpy(record.fresh, now->fresh, sizeof record.fresh);
     memcpy(record.returned, now->returned, sizeof record.returned);
-    if (batch_reserve(shard, STORE_QUEUE, key, queue_record_size(&record), &value) == STATUS_OK)
+    if (batch_reserve(shard, STORE_QUEUE, key_slice(&key), queue_record_size(&record), &value) ==
+        STATUS_OK)
         queue_record_write(&record, key_slice(&key), value);
 }
 
@@ -141,7 +142,8 @@ static void write_dataset(struct shard *shard, uint32_t queue, struct dataset *d
     };
     uint8_t *value;
 
-    if (batch_reserve(shard, STORE_DATASET, key, dataset_record_size(&record), &value) == STATUS_OK)
+    if (batch_reserve(shard, STORE_DATASET, key_slice(&key), dataset_record_size(&record),
+                      &value) == STATUS_OK)
         dataset_record_write(&record, key_slice(&key), value);
 }
 
@@ -152,7 +154,7 @@ static void write_meta(struct shard *shard)
     uint8_t *value;
 
     memcpy(key.data, name.data, name.size);
-    if (batch_reserve(shard, STORE_META, key, META_RECORD_SIZE, &value) == STATUS_OK)
+    if (batch_reserve(shard, STORE_META, key_slice(&key), META_RECORD_SIZE, &value) == STATUS_OK)
         meta_record_write(&shard->meta, name, value);
 }
 

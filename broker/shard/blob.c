@@ -15,7 +15,7 @@ enum status chunks_write(struct shard *shard, struct place place, enum chunk_kin
         struct key key = key_of_chunk(place, kind, index);
         uint8_t *value;
         enum status status =
-            batch_reserve(shard, STORE_CHUNK, key, chunk_record_size(piece), &value);
+            batch_reserve(shard, STORE_CHUNK, key_slice(&key), chunk_record_size(piece), &value);
 
         if (status != STATUS_OK)
             return status;
@@ -37,7 +37,7 @@ enum status chunks_copy(struct shard *shard, struct place place, enum chunk_kind
         struct key key = key_of_chunk(place, kind, index);
         struct slice value;
         struct slice piece;
-        enum status status = batch_get(shard, STORE_CHUNK, key, &value);
+        enum status status = batch_get(shard, STORE_CHUNK, key_slice(&key), &value);
 
         if (status != STATUS_OK)
             return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
@@ -59,7 +59,8 @@ enum status chunks_remove(struct shard *shard, struct place place, enum chunk_ki
     uint32_t count = (uint32_t)((size + CHUNK_BYTES - 1) / CHUNK_BYTES);
 
     for (uint32_t index = 0; index < count; index++) {
-        enum status status = batch_remove(shard, STORE_CHUNK, key_of_chunk(place, kind, index));
+        struct key key = key_of_chunk(place, kind, index);
+        enum status status = batch_remove(shard, STORE_CHUNK, key_slice(&key));
 
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return status;
@@ -88,7 +89,7 @@ enum status blob_put(struct shard *shard, enum store_table table, struct key key
     if (!is_inline(data.size))
         status = chunks_write(shard, place, kind, data);
     if (status == STATUS_OK)
-        status = batch_reserve(shard, table, key, blob_record_size(record), &value);
+        status = batch_reserve(shard, table, key_slice(&key), blob_record_size(record), &value);
     if (status == STATUS_OK)
         blob_record_write(record, key_slice(&key), value);
     return status;
@@ -99,7 +100,7 @@ enum status blob_remove(struct shard *shard, enum store_table table, struct key 
 {
     struct blob_record record;
     struct slice value;
-    enum status status = batch_get(shard, table, key, &value);
+    enum status status = batch_get(shard, table, key_slice(&key), &value);
 
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -109,7 +110,7 @@ enum status blob_remove(struct shard *shard, enum store_table table, struct key 
 
         status = chunks_remove(shard, place, kind, record.size);
     }
-    return status == STATUS_OK ? batch_remove(shard, table, key) : status;
+    return status == STATUS_OK ? batch_remove(shard, table, key_slice(&key)) : status;
 }
 
 enum status blob_copy(struct shard *shard, struct key key, enum chunk_kind kind,
@@ -149,7 +150,7 @@ enum status checkpoint_copy(struct shard *shard, struct place place, struct aren
     struct key key = key_of_place(place);
     struct blob_record record;
     struct slice value;
-    enum status status = batch_get(shard, STORE_CHECKPOINT, key, &value);
+    enum status status = batch_get(shard, STORE_CHECKPOINT, key_slice(&key), &value);
 
     if (status != STATUS_OK)
         return status;

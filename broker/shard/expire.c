@@ -43,6 +43,7 @@ static enum status wake_one(struct shard *shard, int64_t due_ms, struct place pl
     struct task_command command = {.kind = TASK_WAKE};
     struct task_effects effects;
     struct held held;
+    struct key key = key_of_due(due_ms, place);
     struct queue *queue = shard_queue_of_number(shard, place.queue);
     enum status status = queue == NULL || queue->now.deleting
                              ? STATUS_TASK_NOT_FOUND
@@ -56,7 +57,7 @@ static enum status wake_one(struct shard *shard, int64_t due_ms, struct place pl
     if (status == STATUS_OK)
         status = held_step(shard, &held, &command, NULL, &effects);
     if (status != STATUS_OK && shard->batch.failed == STATUS_OK)
-        status = batch_remove(shard, STORE_DUE, key_of_due(due_ms, place)); /* of nobody */
+        status = batch_remove(shard, STORE_DUE, key_slice(&key)); /* of nobody */
     return status;
 }
 

@@ -31,7 +31,7 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
     ret_held->queue = queue;
     ret_held->place = place;
     ret_held->error_size = 0;
-    status = batch_get(shard, STORE_ACTIVE, key, &value);
+    status = batch_get(shard, STORE_ACTIVE, key_slice(&key), &value);
     if (status == STATUS_NOT_FOUND)
         return load_fresh(shard, ret_held);
     if (status != STATUS_OK)
@@ -126,7 +126,7 @@ static enum status note_begin(struct shard *shard, struct held *held)
         return STATUS_UNAVAILABLE;
     effect->session_id = held->task.session;
     effect->at_ms = held->task.at_ms;
-    effect->lease = lease_new(held->place, held->task.fence);
+    effect->lease = lease_new(shard, held->place, held->task.fence);
     return effect->lease == NULL ? batch_fail(shard, STATUS_UNAVAILABLE) : STATUS_OK;
 }
 
@@ -183,7 +183,7 @@ enum status held_find(struct shard *shard, struct queue *queue, struct slice id,
         return made_id_read(id, queue->number, queue->created_ms, ret_place)
                    ? STATUS_OK
                    : STATUS_TASK_NOT_FOUND;
-    status = batch_get(shard, STORE_ID, key, &value);
+    status = batch_get(shard, STORE_ID, key_slice(&key), &value);
     if (status == STATUS_NOT_FOUND)
         return STATUS_TASK_NOT_FOUND;
     if (status == STATUS_OK)
@@ -204,7 +204,7 @@ enum status held_read_row(struct shard *shard, struct place place, struct task_r
 {
     struct key key = key_of_place(place);
     struct slice value;
-    enum status status = batch_get(shard, STORE_TASK, key, &value);
+    enum status status = batch_get(shard, STORE_TASK, key_slice(&key), &value);
 
     if (status == STATUS_NOT_FOUND)
         return STATUS_TASK_NOT_FOUND;

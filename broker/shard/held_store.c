@@ -8,9 +8,10 @@
 #include "shard/state.h"
 
 /* What is gone already need not be removed: nothing is half done for an index that lacks a row. */
-static enum status remove_if_there(struct shard *shard, enum store_table table, struct key key)
+static enum status remove_if_there(struct shard *shard, enum store_table table,
+                                   const struct key *key)
 {
-    enum status status = batch_remove(shard, table, key);
+    enum status status = batch_remove(shard, table, key_slice(key));
 
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -20,6 +21,7 @@ enum status held_leave_state(struct shard *shard, struct held *held)
 {
     struct queue_state *now = &held->queue->now;
     int priority = held->place.priority;
+    struct key key;
 
     switch (held->task.state) {
     case TASK_READY:
@@ -28,11 +30,14 @@ enum status held_leave_state(struct shard *shard, struct held *held)
             return STATUS_OK;
         }
         now->returned[priority]--;
-        return remove_if_there(shard, STORE_RETURNED, key_of_place(held->place));
+        key = key_of_place(held->place);
+        return remove_if_there(shard, STORE_RETURNED, &key);
     case TASK_DELAYED:
-        return remove_if_there(shard, STORE_DUE, key_of_due(held->task.at_ms, held->place));
+        key = key_of_due(held->task.at_ms, held->place);
+        return remove_if_there(shard, STORE_DUE, &key);
     case TASK_DEAD:
-        return remove_if_there(shard, STORE_DEAD, key_of_place(held->place));
+        key = key_of_place(held->place);
+        return remove_if_there(shard, STORE_DEAD, &key);
     default:
         return STATUS_OK;
     }
@@ -43,7 +48,8 @@ static enum status write_dead(struct shard *shard, struct held *held)
     struct key key = key_of_place(held->place);
     struct dead_record record = {held->task.dead_reason, held->task.at_ms, held->dataset};
     uint8_t *value;
-    enum status status = batch_reserve(shard, STORE_DEAD, key, DEAD_RECORD_SIZE, &value);
+    enum status status =
+        batch_reserve(shard, STORE_DEAD, key_slice(&key), DEAD_RECORD_SIZE, &value);
 
     if (status == STATUS_OK)
         dead_record_write(&record, key_slice(&key), value);
@@ -53,14 +59,18 @@ static enum status write_dead(struct shard *shard, struct held *held)
 /* Into the index of the state it has come to. */
 enum status held_enter_state(struct shard *shard, struct held *held)
 {
+    struct key key;
+
     switch (held->task.state) {
     case TASK_READY:
         held->queue->now.returned[held->place.priority]++;
-        return batch_put_mark(shard, STORE_RETURNED, key_of_place(held->place));
+        key = key_of_place(held->place);
+        return batch_put_mark(shard, STORE_RETURNED, key_slice(&key));
     case TASK_DELAYED:
         if (held->task.at_ms < shard->due_next_ms)
             shard->due_next_ms = held->task.at_ms;
-        return batch_put_mark(shard, STORE_DUE, key_of_due(held->task.at_ms, held->place));
+        key = key_of_due(held->task.at_ms, held->place);
+        return batch_put_mark(shard, STORE_DUE, key_slice(&key));
     case TASK_DEAD:
         return write_dead(shard, held);
     default:
@@ -80,7 +90,7 @@ enum status held_write_active(struct shard *shard, struct held *held)
     };
     uint8_t *value;
     enum status status =
-        batch_reserve(shard, STORE_ACTIVE, key, active_record_size(&record), &value);
+        batch_reserve(shard, STORE_ACTIVE, key_slice(&key), active_record_size(&record), &value);
 
     if (status == STATUS_OK)
         active_record_write(&record, key_slice(&key), value);
@@ -101,8 +111,8 @@ static enum status remember_id(struct shard *shard, struct held *held, struct sl
     enum status status;
 
     if (held->queue->now.config.dedup_retention_ms == 0)
-        return remove_if_there(shard, STORE_ID, key);
-    status = batch_reserve(shard, STORE_ID, key, ID_RECORD_SIZE, &value);
+        return remove_if_there(shard, STORE_ID, &key);
+    status = batch_reserve(shard, STORE_ID, key_slice(&key), ID_RECORD_SIZE, &value);
     if (status == STATUS_OK)
         id_record_write(&record, key_slice(&key), value);
     return status;
@@ -111,6 +121,7 @@ static enum status remember_id(struct shard *shard, struct held *held, struct sl
 static enum status remove_row(struct shard *shard, struct held *held, uint32_t body_size,
                               bool has_checkpoint)
 {
+    struct key key = key_of_place(held->place);
     enum status status = STATUS_OK;
 
     if (!is_inline(body_size))
@@ -118,7 +129,7 @@ static enum status remove_row(struct shard *shard, struct held *held, uint32_t b
     if (status == STATUS_OK && has_checkpoint)
         status = checkpoint_write(shard, held, SLICE_EMPTY);
     if (status == STATUS_OK)
-        status = remove_if_there(shard, STORE_TASK, key_of_place(held->place));
+        status = remove_if_there(shard, STORE_TASK, &key);
     return status;
 }
 
@@ -166,6 +177,8 @@ enum status held_erase(struct shard *shard, struct held *held)
 {
     struct queue *queue = held->queue;
     struct dataset *dataset = dataset_of_number(queue, held->dataset);
+    struct key place_key = key_of_place(held->place);
+    struct key id_key;
     struct held_end end;
     enum status status = held_read_end(shard, held, &end);
 
@@ -174,13 +187,13 @@ enum status held_erase(struct shard *shard, struct held *held)
         return status; /* a row that can't be read stays where it is */
     batch_touch_queue(shard, queue);
     status = held_leave_state(shard, held);
+    id_key = key_of_name(queue->number, slice_of(end.id, end.id_size));
     if (status == STATUS_OK && end.id_size > 0 && queue->now.config.dedup)
-        status = remove_if_there(shard, STORE_ID,
-                                 key_of_name(queue->number, slice_of(end.id, end.id_size)));
+        status = remove_if_there(shard, STORE_ID, &id_key);
     if (status == STATUS_OK)
         status = remove_row(shard, held, end.body_size, held->task.has_checkpoint);
     if (status == STATUS_OK && held->has_active)
-        status = remove_if_there(shard, STORE_ACTIVE, key_of_place(held->place));
+        status = remove_if_there(shard, STORE_ACTIVE, &place_key);
     if (status != STATUS_OK)
         return status;
     tally_move(shard, queue, held->dataset, held->task.state, TASK_NONE);
@@ -200,7 +213,7 @@ static uint32_t find_dataset(struct shard *shard, struct place place)
 
     if (held_read_row(shard, place, &row, NULL, false) == STATUS_OK)
         return row.dataset;
-    if (batch_get(shard, STORE_ACTIVE, key, &value) == STATUS_OK &&
+    if (batch_get(shard, STORE_ACTIVE, key_slice(&key), &value) == STATUS_OK &&
         active_record_read(key_slice(&key), value, &active) == STATUS_OK)
         return active.dataset;
     return UINT32_MAX;

@@ -14,6 +14,8 @@
 #include "base/assert.h"
 #include "shard/state.h"
 
+#define LEASES_SPARE_MAX 10000
+
 static uint64_t hash_place(struct place place)
 {
     return hash_u64(place.seq ^ ((uint64_t)place.queue << 36) ^ ((uint64_t)place.priority << 32));
@@ -31,17 +33,32 @@ static struct lease *lease_find(struct shard *shard, struct place place)
     return NULL;
 }
 
-struct lease *lease_new(struct place place, uint32_t fence)
+/* Leases come and go with every task: a few are kept for the next. */
+struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence)
 {
-    struct lease *self = calloc(1, sizeof *self);
+    struct list *spare = list_take_first(&shard->leases_spare);
+    struct lease *self =
+        spare == NULL ? malloc(sizeof *self) : CONTAINER_OF(spare, struct lease, link);
 
     if (self == NULL)
         return NULL;
-    self->place = place;
-    self->fence = fence;
+    shard->leases_spare_count -= spare != NULL;
+    *self = (struct lease){.place = place, .fence = fence};
     heap_node_init(&self->deadline);
     list_init(&self->link);
     return self;
+}
+
+void lease_free(struct shard *shard, struct lease *lease)
+{
+    if (lease == NULL)
+        return;
+    if (shard->leases_spare_count >= LEASES_SPARE_MAX) {
+        free(lease);
+        return;
+    }
+    list_prepend(&shard->leases_spare, &lease->link);
+    shard->leases_spare_count++;
 }
 
 struct session *session_new(uint64_t id, const struct session_record *record)
@@ -148,7 +165,7 @@ static void lease_drop(struct shard *shard, struct lease *lease, bool acked)
     list_remove(&lease->link);
     heap_remove(&shard->lease_deadlines, &lease->deadline);
     map_remove(&shard->leases, &lease->node);
-    free(lease);
+    lease_free(shard, lease);
 }
 
 /* Bounded; a notice that finds no room is left out: the ack will tell. */
@@ -336,7 +353,7 @@ void index_forget(struct shard *shard, struct effect *effect)
         if (session != NULL)
             session->ending = false;
     }
-    free(effect->lease);
+    lease_free(shard, effect->lease);
     session_free(effect->session);
 }
 
@@ -353,11 +370,11 @@ void index_forget_lease(struct shard *shard, const struct lease *lease)
 enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,
                             int64_t deadline_ms)
 {
-    struct lease *lease = lease_new(place, task->fence);
+    struct lease *lease = lease_new(shard, place, task->fence);
 
     if (lease == NULL || !map_reserve(&shard->leases, 1) ||
         !heap_reserve(&shard->lease_deadlines, 1)) {
-        free(lease);
+        lease_free(shard, lease);
         return STATUS_UNAVAILABLE;
     }
     lease->is_graced = true;
@@ -386,6 +403,7 @@ enum status index_add_tombstone(struct shard *shard, struct place place, int64_t
 void index_free(struct shard *shard)
 {
     struct map_node *node;
+    struct list *spare;
 
     while ((node = map_next(&shard->leases, NULL)) != NULL)
         lease_drop(shard, CONTAINER_OF(node, struct lease, node), false);
@@ -401,4 +419,6 @@ void index_free(struct shard *shard)
     heap_deinit(&shard->lease_deadlines);
     heap_deinit(&shard->session_deadlines);
     free(shard->tombstones);
+    while ((spare = list_take_first(&shard->leases_spare)) != NULL)
+        free(CONTAINER_OF(spare, struct lease, link));
 }

@@ -232,8 +232,8 @@ static size_t copy_rows(struct taker *self, const struct store_row *rows, size_t
 
         if (!key_read_place(rows[i].key, &row->place))
             return i;
-        row->active = may_be_active && batch_get(self->shard, STORE_ACTIVE,
-                                                 key_of_place(row->place), &ignored) == STATUS_OK;
+        row->active = may_be_active &&
+                      batch_get(self->shard, STORE_ACTIVE, rows[i].key, &ignored) == STATUS_OK;
         if (!row->active && copy_row(self, &rows[i], &bytes, row) != STATUS_OK)
             return i;
     }

@@ -185,7 +185,7 @@ static enum status write_row(struct publisher *self, const struct publish_item *
     };
     uint8_t *value;
     enum status status =
-        batch_reserve(self->shard, STORE_TASK, key, task_record_size(&record), &value);
+        batch_reserve(self->shard, STORE_TASK, key_slice(&key), task_record_size(&record), &value);
 
     if (status != STATUS_OK)
         return status;
@@ -200,7 +200,8 @@ static enum status write_id(struct publisher *self, const struct publish_item *i
     struct key key = key_of_name(self->queue->number, item->id);
     struct id_record record = {.priority = item->place.priority, .seq = item->place.seq};
     uint8_t *value;
-    enum status status = batch_reserve(self->shard, STORE_ID, key, ID_RECORD_SIZE, &value);
+    enum status status =
+        batch_reserve(self->shard, STORE_ID, key_slice(&key), ID_RECORD_SIZE, &value);
 
     if (status == STATUS_OK)
         id_record_write(&record, key_slice(&key), value);

@@ -38,7 +38,7 @@ bool result_exists(struct shard *shard, struct queue *queue, struct slice id)
     struct blob_record record;
     struct slice value;
 
-    return batch_get(shard, STORE_RESULT, key, &value) == STATUS_OK &&
+    return batch_get(shard, STORE_RESULT, key_slice(&key), &value) == STATUS_OK &&
            blob_record_read(key_slice(&key), value, RECORD_RESULT, &record) == STATUS_OK &&
            is_kept(shard, queue, &record);
 }
@@ -82,7 +82,7 @@ static enum status list_ids(struct shard *shard, struct queue *queue, struct res
     for (size_t i = 0; i < call->id_count; i++) {
         struct key key = key_of_name(queue->number, call->ids[i]);
         struct slice value;
-        enum status status = batch_get(shard, STORE_RESULT, key, &value);
+        enum status status = batch_get(shard, STORE_RESULT, key_slice(&key), &value);
 
         if (status == STATUS_NOT_FOUND)
             continue;

@@ -14,7 +14,7 @@ static enum status write_record(struct shard *shard, uint64_t id,
     struct key key = key_of_session(id);
     uint8_t *value;
     enum status status =
-        batch_reserve(shard, STORE_SESSION, key, session_record_size(record), &value);
+        batch_reserve(shard, STORE_SESSION, key_slice(&key), session_record_size(record), &value);
 
     if (status == STATUS_OK)
         session_record_write(record, key_slice(&key), value);
@@ -132,6 +132,7 @@ enum status session_return_leases(struct shard *shard, struct session *session,
                                   enum task_command_kind kind, size_t max, int64_t *ret_returned,
                                   bool *ret_more)
 {
+    struct key key = key_of_session(session->id);
     struct effect *effect;
     size_t count = 0;
 
@@ -152,7 +153,7 @@ enum status session_return_leases(struct shard *shard, struct session *session,
         return STATUS_UNAVAILABLE;
     effect->session_id = session->id;
     session->ending = true;
-    return batch_remove(shard, STORE_SESSION, key_of_session(session->id));
+    return batch_remove(shard, STORE_SESSION, key_slice(&key));
 }
 
 /* Leases that this batch gives it are indexed by the next, which takes them back with the others.

@@ -22,6 +22,7 @@ static void init(struct shard *self, const struct shard_options *options)
     list_init(&self->queues);
     list_init(&self->waiting);
     map_init(&self->leases);
+    list_init(&self->leases_spare);
     heap_init(&self->lease_deadlines);
     map_init(&self->sessions);
     heap_init(&self->session_deadlines);

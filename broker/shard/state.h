@@ -221,6 +221,8 @@ struct shard {
     struct list waiting; /* queues that have waiters */
     int64_t queue_count;
     struct map leases;
+    struct list leases_spare;
+    size_t leases_spare_count;
     struct heap lease_deadlines;
     struct map sessions;
     struct heap session_deadlines;
@@ -296,15 +298,15 @@ struct effect *batch_effect(struct shard *shard, enum effect_kind kind);
 enum status batch_fail(struct shard *shard, enum status status);
 /* The store's reads and writes in the batch's transaction; any trouble but STATUS_NOT_FOUND fails
  * the batch. */
-enum status batch_get(struct shard *shard, enum store_table table, struct key key,
+enum status batch_get(struct shard *shard, enum store_table table, struct slice key,
                       struct slice *ret_value);
 enum status batch_scan(struct shard *shard, enum store_table table, struct slice from,
                        struct slice to, struct store_row *ret_rows, size_t rows_max,
                        size_t *ret_count);
-enum status batch_reserve(struct shard *shard, enum store_table table, struct key key, size_t size,
-                          uint8_t **ret_value);
-enum status batch_put_mark(struct shard *shard, enum store_table table, struct key key);
-enum status batch_remove(struct shard *shard, enum store_table table, struct key key);
+enum status batch_reserve(struct shard *shard, enum store_table table, struct slice key,
+                          size_t size, uint8_t **ret_value);
+enum status batch_put_mark(struct shard *shard, enum store_table table, struct slice key);
+enum status batch_remove(struct shard *shard, enum store_table table, struct slice key);
 /* When there is something to do that nobody asked for. */
 int64_t batch_chores_next_ms(const struct shard *shard);
 
@@ -455,7 +457,8 @@ void index_drop_tombstones(struct shard *shard, uint32_t count);
 enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms);
 /* When a lease without session really ends: not before the grace that the start gave it. */
 int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms);
-struct lease *lease_new(struct place place, uint32_t fence);
+struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence);
+void lease_free(struct shard *shard, struct lease *lease);
 /* Notes EFFECT_LEASE_FORGET. */
 void index_forget_lease(struct shard *shard, const struct lease *lease);
 struct session *session_new(uint64_t id, const struct session_record *record);

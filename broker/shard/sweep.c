@@ -52,11 +52,12 @@ static void sweep_tombstones(struct shard *shard)
         uint32_t at = (shard->tombstone_first + *swept) % shard->tombstone_capacity;
         const struct tombstone *oldest = &shard->tombstones[at];
         bool crowded = shard->tombstone_count - *swept > TOMBSTONES_MAX / 4 * 3;
+        struct key key = key_of_place(oldest->place);
         enum status status;
 
         if (oldest->until_ms > shard->batch.now_ms && !crowded)
             return;
-        status = batch_remove(shard, STORE_ACTIVE, key_of_place(oldest->place));
+        status = batch_remove(shard, STORE_ACTIVE, key_slice(&key));
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return;
         ++*swept;
@@ -68,10 +69,13 @@ static void remove_due(struct shard *shard, struct slice key, struct slice value
 {
     struct active_record record;
     struct place place;
+    struct key due;
 
-    if (key_read_place(key, &place) && active_record_read(key, value, &record) == STATUS_OK &&
-        record.task.state == TASK_DELAYED)
-        batch_remove(shard, STORE_DUE, key_of_due(record.task.at_ms, place));
+    if (!key_read_place(key, &place) || active_record_read(key, value, &record) != STATUS_OK ||
+        record.task.state != TASK_DELAYED)
+        return;
+    due = key_of_due(record.task.at_ms, place);
+    batch_remove(shard, STORE_DUE, key_slice(&due));
 }
 
 /* Removes up to PIECE rows of one table; says how many. */
@@ -93,11 +97,11 @@ static size_t remove_rows(struct shard *shard, enum store_table table, uint32_t 
     for (size_t i = 0; i < count && table == STORE_ACTIVE; i++) {
         struct slice value; /* the row's own ends with the first removal */
 
-        if (batch_get(shard, table, keys[i], &value) == STATUS_OK)
+        if (batch_get(shard, table, key_slice(&keys[i]), &value) == STATUS_OK)
             remove_due(shard, key_slice(&keys[i]), value);
     }
     for (size_t i = 0; i < count && shard->batch.failed == STATUS_OK; i++)
-        batch_remove(shard, table, keys[i]);
+        batch_remove(shard, table, key_slice(&keys[i]));
     return count;
 }
 
@@ -106,6 +110,7 @@ static void delete_queue(struct shard *shard, struct queue *queue)
     static const enum store_table tables[] = {STORE_ACTIVE, STORE_RETURNED, STORE_DEAD,
                                               STORE_ID,     STORE_RESULT,   STORE_CHECKPOINT,
                                               STORE_TASK,   STORE_CHUNK,    STORE_DATASET};
+    struct key key = key_of_queue(queue->number);
     struct effect *effect;
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -114,7 +119,7 @@ static void delete_queue(struct shard *shard, struct queue *queue)
     }
     if (queue->session_count > 0)
         return; /* expire.c removes them first */
-    batch_remove(shard, STORE_QUEUE, key_of_queue(queue->number));
+    batch_remove(shard, STORE_QUEUE, key_slice(&key));
     effect = batch_effect(shard, EFFECT_QUEUE_GONE);
     if (effect != NULL)
         effect->queue = queue;
@@ -201,7 +206,7 @@ static void sweep_retention(struct shard *shard)
         if (table == STORE_RESULT)
             blob_remove(shard, table, outlived[i], CHUNK_RESULT, RECORD_RESULT);
         else
-            batch_remove(shard, table, outlived[i]);
+            batch_remove(shard, table, key_slice(&outlived[i]));
     }
 }
 
@@ -212,11 +217,11 @@ static enum status expire_one(struct shard *shard, struct queue *queue, struct p
     struct task_command command = {.kind = TASK_EXPIRE};
     struct task_effects effects;
     struct held held;
+    struct key key = key_of_place(place);
     struct slice active;
     enum status status;
 
-    if (!returned &&
-        batch_get(shard, STORE_ACTIVE, key_of_place(place), &active) != STATUS_NOT_FOUND)
+    if (!returned && batch_get(shard, STORE_ACTIVE, key_slice(&key), &active) != STATUS_NOT_FOUND)
         return shard->batch.failed; /* touched: the cursor passes it by */
     status = held_load(shard, queue, place, &held);
     if (status == STATUS_CORRUPT) {

@@ -101,11 +101,27 @@ void pack_store(const struct pack *self, size_t first, size_t count, struct slic
     }
 }
 
+/* memcmp's call costs more than the comparison of keys of places: two overlapping words. */
+static bool bytes_equal(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t a_word, b_word;
+
+    if (size < 8 || size > 16)
+        return memcmp(a, b, size) == 0;
+    memcpy(&a_word, a + size - 8, 8);
+    memcpy(&b_word, b + size - 8, 8);
+    if (a_word != b_word)
+        return false;
+    memcpy(&a_word, a, 8);
+    memcpy(&b_word, b, 8);
+    return a_word == b_word;
+}
+
 static bool row_is(const struct pack *self, size_t index, struct slice key)
 {
     const struct pack_row *row = &self->rows[index];
 
-    return row->key_size == key.size && memcmp(self->data + row->key_at, key.data, key.size) == 0;
+    return row->key_size == key.size && bytes_equal(self->data + row->key_at, key.data, key.size);
 }
 
 /* What is asked for is often the row asked for before, behind all rows, or beside the former: rows
@@ -118,12 +134,12 @@ static bool guess(struct pack *self, struct slice key, size_t *ret_index, bool *
     *ret_found = true;
     if (near <= last && row_is(self, near, key))
         *ret_index = near;
-    else if (slice_compare(key, pack_key_at(self, last)) > 0)
-        *ret_found = false, *ret_index = self->count;
     else if (near > 0 && near - 1 <= last && row_is(self, near - 1, key))
         *ret_index = near - 1;
     else if (near < last && row_is(self, near + 1, key))
         *ret_index = near + 1;
+    else if (slice_compare(key, pack_key_at(self, last)) > 0)
+        *ret_found = false, *ret_index = self->count;
     else
         return false;
     return true;

@@ -91,6 +91,8 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);
 
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, <= U+10FFFF). */
 bool utf8_is_valid(struct slice text);
+/* Whether they are, and hold no NUL: what a C string can hold. */
+bool utf8_is_string(struct slice text);
 /* Whether they are, and hold no control character (U+0000..U+001F, U+007F..U+009F). */
 bool utf8_is_printable(struct slice text);
 /* The size in bytes of the well-formed character that `text` begins with; 0 if there is none. */

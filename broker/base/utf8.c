@@ -31,34 +31,35 @@ static inline size_t plain_size(struct slice text, uint8_t low, uint8_t high)
     return size;
 }
 
-bool utf8_is_valid(struct slice text)
+/* Whether it is well-formed, and no character is below `least` but the plain ones. */
+static inline bool is_well_formed(struct slice text, uint8_t low, uint8_t high, uint32_t least)
 {
     while (text.size > 0) {
-        size_t size = plain_size(text, 0, 0x7f);
-        uint32_t character;
+        size_t size = plain_size(text, low, high);
+        uint32_t character = least;
 
         if (size == 0)
             size = utf8_first(text, &character);
-        if (size == 0)
+        if (size == 0 || character < least)
             return false;
         text = slice_of(text.data + size, text.size - size);
     }
     return true;
 }
 
+bool utf8_is_valid(struct slice text)
+{
+    return is_well_formed(text, 0, 0x7f, 0);
+}
+
+bool utf8_is_string(struct slice text)
+{
+    return is_well_formed(text, 0x01, 0x7f, 0x80);
+}
+
 bool utf8_is_printable(struct slice text)
 {
-    while (text.size > 0) {
-        size_t size = plain_size(text, 0x20, 0x7e);
-        uint32_t character = 0xa0; /* no control character */
-
-        if (size == 0)
-            size = utf8_first(text, &character);
-        if (size == 0 || character < 0xa0)
-            return false;
-        text = slice_of(text.data + size, text.size - size);
-    }
-    return true;
+    return is_well_formed(text, 0x20, 0x7e, 0xa0);
 }
 
 size_t utf8_first(struct slice text, uint32_t *ret_character)

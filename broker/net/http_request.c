@@ -74,7 +74,8 @@ static struct slice without_authority(struct slice target)
     static const char scheme[] = "http://";
     size_t at = sizeof scheme - 1;
 
-    if (target.size < at || strncasecmp((const char *)target.data, scheme, at) != 0)
+    if (target.size < at || target.data[0] == '/' ||
+        strncasecmp((const char *)target.data, scheme, at) != 0)
         return target;
     while (at < target.size && target.data[at] != '/' && target.data[at] != '?')
         at++;

@@ -140,11 +140,9 @@ static bool wire_type_fits(const struct item *item, const ProtobufCFieldDescript
 
 static const char *text_fault(struct slice text)
 {
-    if (!utf8_is_valid(text))
-        return "the text is not UTF-8";
-    if (text.size != 0 && memchr(text.data, 0, text.size) != NULL)
-        return "the text holds a NUL";
-    return NULL;
+    if (utf8_is_string(text))
+        return NULL;
+    return utf8_is_valid(text) ? "the text holds a NUL" : "the text is not UTF-8";
 }
 
 static enum status check_nested(const struct walk *walk, const struct item *item,

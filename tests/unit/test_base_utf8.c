@@ -47,6 +47,7 @@ static void test_every_code_point_but_surrogates_is_taken(void **state)
         size_t size = encode(character, bytes);
 
         if (utf8_is_valid(slice_of(bytes, size)) != expected ||
+            utf8_is_string(slice_of(bytes, size)) != (expected && character != 0) ||
             utf8_is_printable(slice_of(bytes, size)) != (expected && !control) ||
             utf8_first(slice_of(bytes, size), &decoded) != (expected ? size : 0) ||
             (expected && decoded != character))
@@ -114,6 +115,7 @@ static void test_every_byte_is_judged_alike_wherever_it_stands(void **state)
             memset(text, '~', sizeof text);
             text[at] = (char)byte;
             assert_int_equal(utf8_is_valid(slice_of(text, sizeof text)), byte < 0x80);
+            assert_int_equal(utf8_is_string(slice_of(text, sizeof text)), byte > 0 && byte < 0x80);
             assert_int_equal(utf8_is_printable(slice_of(text, sizeof text)),
                              byte >= 0x20 && byte < 0x7f);
         }

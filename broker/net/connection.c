@@ -161,16 +161,22 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     advance(self, slice_of(buffer->base, (size_t)size));
 }
 
+static void refuse_call(struct connection *self)
+{
+    struct error error;
+
+    error_set(&error, STATUS_UNAVAILABLE, NULL);
+    put_refusal(self, status_http(STATUS_UNAVAILABLE), &error);
+}
+
 static void begin_call(struct connection *self)
 {
-    struct exchange *exchange = exchange_take(self->loop);
-    struct error error = ERROR_NONE;
+    struct exchange *exchange = NULL;
 
-    if (exchange == NULL || self->loop->phase >= LOOP_HALTED) {
-        if (exchange != NULL)
-            exchange_release(exchange);
-        error_set(&error, STATUS_UNAVAILABLE, NULL);
-        put_refusal(self, status_http(STATUS_UNAVAILABLE), &error);
+    if (self->loop->phase < LOOP_HALTED)
+        exchange = exchange_take(self->loop);
+    if (exchange == NULL) {
+        refuse_call(self);
         return;
     }
     self->exchange = exchange;

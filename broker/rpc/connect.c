@@ -29,7 +29,7 @@ static void connect_done(struct service_call *call);
 
 void connect_begin(struct rpc_request *request)
 {
-    struct error error = ERROR_NONE;
+    struct error error; /* of what is refused */
     ProtobufCMessage *message;
 
     if (!slice_equal(request->verb, slice_of_string("POST"))) {

@@ -48,32 +48,48 @@ static int64_t bounded_wait_ms(struct service_call *call, int64_t wait_ms)
     return left_ms < wait_ms ? (left_ms > 0 ? left_ms : 0) : wait_ms;
 }
 
-/* Reads what is carried along. What is refused here is not the shard's to see. */
-static bool make_settled(struct service_call *call, struct leasing *self,
-                         const PB(LeaseRequest) *request)
+/* Reads the acks carried along. What is refused here is not the shard's to see. */
+static bool make_acks(struct service_call *call, struct leasing *self,
+                      const PB(LeaseRequest) *request)
 {
     struct lease_call *base = &self->base;
 
     self->ack_count = request->n_acks;
-    self->nack_count = request->n_nacks;
     self->ack_errors = ARENA_ARRAY(call->arena, request->n_acks, struct error *);
-    self->nack_errors = ARENA_ARRAY(call->arena, request->n_nacks, struct error *);
     base->acks = ARENA_ARRAY(call->arena, request->n_acks, struct ack_item *);
-    base->nacks = ARENA_ARRAY(call->arena, request->n_nacks, struct nack_item *);
-    if (self->ack_errors == NULL || self->nack_errors == NULL || base->acks == NULL ||
-        base->nacks == NULL)
+    if (self->ack_errors == NULL || base->acks == NULL)
         return false;
     self->acks = read_acks(call, request->acks, request->n_acks, "acks", self->ack_errors);
-    self->nacks = read_nacks(call, request->nacks, request->n_nacks, "nacks", self->nack_errors);
-    if (self->acks == NULL || self->nacks == NULL)
-        return false;
-    for (size_t i = 0; i < self->ack_count; i++)
+    for (size_t i = 0; i < self->ack_count && self->acks != NULL; i++)
         if (self->acks[i]->status == STATUS_OK)
             base->acks[base->ack_count++] = self->acks[i];
-    for (size_t i = 0; i < self->nack_count; i++)
+    return self->acks != NULL;
+}
+
+/* The same for nacks. */
+static bool make_nacks(struct service_call *call, struct leasing *self,
+                       const PB(LeaseRequest) *request)
+{
+    struct lease_call *base = &self->base;
+
+    self->nack_count = request->n_nacks;
+    self->nack_errors = ARENA_ARRAY(call->arena, request->n_nacks, struct error *);
+    base->nacks = ARENA_ARRAY(call->arena, request->n_nacks, struct nack_item *);
+    if (self->nack_errors == NULL || base->nacks == NULL)
+        return false;
+    self->nacks = read_nacks(call, request->nacks, request->n_nacks, "nacks", self->nack_errors);
+    for (size_t i = 0; i < self->nack_count && self->nacks != NULL; i++)
         if (self->nacks[i]->status == STATUS_OK)
             base->nacks[base->nack_count++] = self->nacks[i];
-    return true;
+    return self->nacks != NULL;
+}
+
+/* Most requests carry one kind, or none. False: no memory. */
+static bool make_settled(struct service_call *call, struct leasing *self,
+                         const PB(LeaseRequest) *request)
+{
+    return (request->n_acks == 0 || make_acks(call, self, request)) &&
+           (request->n_nacks == 0 || make_nacks(call, self, request));
 }
 
 static void fill_counters(PB(LeasedTask) *task, const struct task *t)
@@ -135,6 +151,21 @@ static bool build_tasks(struct arena *arena, const struct lease_call *done,
     return response->tasks != NULL;
 }
 
+static bool build_outcomes(struct arena *arena, const struct leasing *self,
+                           PB(LeaseResponse) *response)
+{
+    response->n_ack_outcomes = self->ack_count;
+    response->n_nack_outcomes = self->nack_count;
+    if (self->ack_count > 0)
+        response->ack_outcomes =
+            wire_ack_outcomes(arena, self->acks, self->ack_count, self->ack_errors);
+    if (self->nack_count > 0)
+        response->nack_outcomes =
+            wire_nack_outcomes(arena, self->nacks, self->nack_count, self->nack_errors);
+    return (self->ack_count == 0 || response->ack_outcomes != NULL) &&
+           (self->nack_count == 0 || response->nack_outcomes != NULL);
+}
+
 /* More than the reply takes besides the bodies. An attribute has at least 5 bytes in the body, and
  * becomes an entry, its pointer and two strings. */
 static size_t reply_bytes(const struct leasing *self, const struct lease_call *done)
@@ -159,17 +190,10 @@ static ProtobufCMessage *build(struct service_call *call, struct call *base)
     allow_reply(call, reply_bytes(self, done)); /* the leases are granted: there must be room */
     if (!build_tasks(arena, done, response))
         return NULL;
-    response->n_ack_outcomes = self->ack_count;
-    response->ack_outcomes =
-        wire_ack_outcomes(arena, self->acks, self->ack_count, self->ack_errors);
-    response->n_nack_outcomes = self->nack_count;
-    response->nack_outcomes =
-        wire_nack_outcomes(arena, self->nacks, self->nack_count, self->nack_errors);
     response->situation = wire_situation(arena, &done->situation);
-    return response->ack_outcomes == NULL || response->nack_outcomes == NULL ||
-                   response->situation == NULL
-               ? NULL
-               : &response->base;
+    if (response->situation == NULL || !build_outcomes(arena, self, response))
+        return NULL;
+    return &response->base;
 }
 
 void service_lease(struct service *self, struct service_call *call)

@@ -179,11 +179,13 @@ static void finished(struct call *base)
     struct sent *sent = base->owner;
     struct service_call *call = sent->call;
 
-    call->error = base->error;
-    if (base->error.status == STATUS_OK)
+    if (base->error.status == STATUS_OK) {
+        call->error.status = STATUS_OK;
         reply(call, sent->build(call, base));
-    else
+    } else {
+        call->error = base->error;
         refuse(call);
+    }
 }
 
 void send_call(struct service_call *call, struct shard *shard, struct call *base,

@@ -7,23 +7,6 @@
 #include "base/assert.h"
 #include "core/limits.h"
 
-static void put_place(uint8_t *at, struct place place)
-{
-    ASSERT(place.priority <= PRIORITY_MAX);
-    be32_put(at, place.queue);
-    at[4] = (uint8_t)(PRIORITY_MAX - place.priority); /* 9 is served first, so it sorts first */
-    be64_put(at + 5, place.seq);
-}
-
-struct key key_of_place(struct place place)
-{
-    struct key key;
-
-    key.size = PLACE_BYTES;
-    put_place(key.data, place);
-    return key;
-}
-
 struct key key_of_seq(uint32_t queue, int priority, uint64_t seq)
 {
     return key_of_place((struct place){queue, (uint8_t)priority, seq});
@@ -36,7 +19,7 @@ struct key key_of_due(int64_t due_ms, struct place place)
     ASSERT(due_ms >= 0);
     key.size = 8 + PLACE_BYTES;
     be64_put(key.data, (uint64_t)due_ms);
-    put_place(key.data + 8, place);
+    place_put(key.data + 8, place);
     return key;
 }
 
@@ -45,7 +28,7 @@ struct key key_of_chunk(struct place place, enum chunk_kind kind, uint32_t index
     struct key key;
 
     key.size = PLACE_BYTES + 5;
-    put_place(key.data, place);
+    place_put(key.data, place);
     key.data[PLACE_BYTES] = (uint8_t)kind;
     be32_put(key.data + PLACE_BYTES + 1, index);
     return key;

@@ -17,7 +17,9 @@
 
 #include <stdint.h>
 
+#include "base/assert.h"
 #include "base/slice.h"
+#include "core/limits.h"
 
 struct place {
     uint32_t queue;   /* number of the queue; its top 6 bits name the shard */
@@ -35,7 +37,23 @@ struct key {
 
 enum chunk_kind { CHUNK_BODY = 'b', CHUNK_RESULT = 'r', CHUNK_CHECKPOINT = 'c' };
 
-struct key key_of_place(struct place place);
+static inline void place_put(uint8_t *at, struct place place)
+{
+    ASSERT(place.priority <= PRIORITY_MAX);
+    be32_put(at, place.queue);
+    at[4] = (uint8_t)(PRIORITY_MAX - place.priority); /* 9 is served first, so it sorts first */
+    be64_put(at + 5, place.seq);
+}
+
+static inline struct key key_of_place(struct place place)
+{
+    struct key key;
+
+    key.size = PLACE_BYTES;
+    place_put(key.data, place);
+    return key;
+}
+
 struct key key_of_due(int64_t due_ms, struct place place);
 struct key key_of_chunk(struct place place, enum chunk_kind kind, uint32_t index);
 struct key key_of_name(uint32_t queue, struct slice task_id);

@@ -11,10 +11,10 @@
  * How LMDB is used
  *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No
  *       DUPSORT, no nested transactions, no runtime change of the map.
- *   U2  At most one cursor a table and transaction, and every call on the table goes through it:
- *       then no cursor of another call has to be kept in step, where LMDB's bugs have been.
- *   U3  A cursor is placed by key before each use; where the last use left it does not matter.
- *   U4  An error that leaves the last commit in doubt makes the store unusable (S7).
+ *   U2  At most one cursor a database and transaction, and every call on its tables goes through
+ * it: then no cursor of another call has to be kept in step, where LMDB's bugs have been. U3  A
+ * cursor is placed by key before each use; where the last use left it does not matter. U4  An error
+ * that leaves the last commit in doubt makes the store unusable (S7).
  */
 #ifndef ACKD_STORE_LMDB_LMDB_STORE_H
 #define ACKD_STORE_LMDB_LMDB_STORE_H
@@ -30,9 +30,15 @@ enum { LMDB_FREE_DBI = 0 }; /* LMDB's own table of free pages */
 
 struct lmdb_txn {
     struct store_txn base;
-    MDB_txn *handle;                        /* NULL: not open */
-    MDB_cursor *cursors[STORE_TABLE_COUNT]; /* opened at first use (U2) */
+    MDB_txn *handle; /* NULL: not open */
+    MDB_cursor
+        *cursors[STORE_TABLE_COUNT]; /* opened at first use (U2); of the main database: META's */
 };
+
+/* Of each table that has no database of its own in LMDB: what its keys begin with in the main one.
+ * The counters in these tables change with every commit, and so does the main database's page,
+ * which holds the roots of the others: sharing it saves writing two more. Else 0. */
+extern const uint8_t lmdb_prefix[STORE_TABLE_COUNT];
 
 /* Of each table whose records are packed (packed.c): how many bytes of the key make a group. Else
  * 0.
@@ -109,6 +115,18 @@ static inline struct lmdb_txn *lmdb_txn_of(struct store_txn *base)
 static inline MDB_val lmdb_val(struct slice data)
 {
     return (MDB_val){.mv_size = data.size, .mv_data = (void *)(uintptr_t)data.data};
+}
+
+/* A record's key in LMDB. */
+static inline MDB_val lmdb_key_val(enum store_table table, struct slice key,
+                                   uint8_t scratch[STORE_KEY_MAX + 1])
+{
+    if (lmdb_prefix[table] == 0)
+        return lmdb_val(key);
+    scratch[0] = lmdb_prefix[table];
+    if (key.size > 0)
+        memcpy(scratch + 1, key.data, key.size);
+    return lmdb_val(slice_of(scratch, key.size + 1));
 }
 
 static inline struct slice lmdb_slice(MDB_val val)

@@ -29,6 +29,13 @@ static enum status open_env(struct lmdb_store *self, const char *directory, stru
 static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status explain(int rc, const char *directory, struct error *error);
 
+/* Before any table's name, and not letters. */
+const uint8_t lmdb_prefix[STORE_TABLE_COUNT] = {
+    [STORE_META] = 1,
+    [STORE_QUEUE] = 2,
+    [STORE_DATASET] = 3,
+};
+
 static const struct store_ops lmdb_ops = {
     .name = "lmdb",
     .begin = lmdb_begin,
@@ -180,8 +187,9 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
         return explain(rc, directory, error);
     for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
         unsigned flags = 0;
+        const char *name = lmdb_prefix[table] > 0 ? NULL : store_table_name(table);
 
-        rc = mdb_dbi_open(txn, store_table_name(table), MDB_CREATE, &self->dbis[table]);
+        rc = mdb_dbi_open(txn, name, name == NULL ? 0 : MDB_CREATE, &self->dbis[table]);
         if (rc == 0)
             rc = mdb_dbi_flags(txn, self->dbis[table], &flags);
         if (rc == 0 && flags != 0)

@@ -8,7 +8,8 @@
 static int get(struct lmdb_txn *txn, enum store_table table, struct slice key,
                struct slice *ret_value)
 {
-    MDB_val key_val = lmdb_val(key);
+    uint8_t scratch[STORE_KEY_MAX + 1];
+    MDB_val key_val = lmdb_key_val(table, key, scratch);
     MDB_val value;
     MDB_cursor *cursor;
     int rc = lmdb_cursor(txn, table, &cursor);
@@ -40,18 +41,25 @@ enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size
 static int scan(struct lmdb_txn *txn, enum store_table table, struct slice from, struct slice to,
                 struct store_row *ret_rows, size_t rows_max, size_t *ret_count)
 {
-    MDB_val key = lmdb_val(from);
+    uint8_t scratch[STORE_KEY_MAX + 1];
+    size_t prefix_size = lmdb_prefix[table] > 0;
+    MDB_val key = lmdb_key_val(table, from, scratch);
     MDB_val value;
     MDB_cursor *cursor;
     size_t count = 0;
     int rc = lmdb_cursor(txn, table, &cursor);
 
     if (rc == 0 && rows_max > 0)
-        rc = mdb_cursor_get(cursor, &key, &value, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE);
+        rc = mdb_cursor_get(cursor, &key, &value, key.mv_size == 0 ? MDB_FIRST : MDB_SET_RANGE);
     while (rc == 0 && count < rows_max) {
-        if (to.size > 0 && slice_compare(lmdb_slice(key), to) >= 0)
+        struct slice found = lmdb_slice(key);
+
+        if (prefix_size > 0 && found.data[0] != lmdb_prefix[table])
             break;
-        ret_rows[count++] = (struct store_row){lmdb_slice(key), lmdb_slice(value)};
+        found = slice_of(found.data + prefix_size, found.size - prefix_size);
+        if (to.size > 0 && slice_compare(found, to) >= 0)
+            break;
+        ret_rows[count++] = (struct store_row){found, lmdb_slice(value)};
         if (count < rows_max)
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }

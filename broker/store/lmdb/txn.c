@@ -112,11 +112,12 @@ enum status lmdb_status(struct lmdb_store *self, int rc, const char *call)
 int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_cursor)
 {
     struct lmdb_store *self = lmdb_store_of(txn->base.store);
+    MDB_cursor **cursor = &txn->cursors[lmdb_prefix[table] > 0 ? STORE_META : table];
     int rc = 0;
 
-    if (txn->cursors[table] == NULL)
-        rc = mdb_cursor_open(txn->handle, self->dbis[table], &txn->cursors[table]);
-    *ret_cursor = txn->cursors[table];
+    if (*cursor == NULL)
+        rc = mdb_cursor_open(txn->handle, self->dbis[table], cursor);
+    *ret_cursor = *cursor;
     return rc;
 }
 

@@ -34,17 +34,19 @@ static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice ke
                    uint8_t **ret_value)
 {
     struct lmdb_tail *tail = &lmdb_store_of(txn->base.store)->tails[table];
-    MDB_val key_val = lmdb_val(key);
+    bool has_tail = lmdb_prefix[table] == 0;
+    uint8_t scratch[STORE_KEY_MAX + 1];
+    MDB_val key_val = lmdb_key_val(table, key, scratch);
     MDB_val value = {.mv_size = size, .mv_data = NULL};
     MDB_cursor *cursor;
     bool append;
     int rc = lmdb_cursor(txn, table, &cursor);
 
-    if (rc == 0 && !tail->known)
+    if (rc == 0 && has_tail && !tail->known)
         rc = load_tail(tail, cursor);
     if (rc != 0)
         return rc;
-    append = slice_compare(key, tail_key(tail)) > 0;
+    append = has_tail && slice_compare(key, tail_key(tail)) > 0;
     rc = mdb_cursor_put(cursor, &key_val, &value, MDB_RESERVE | (append ? MDB_APPEND : 0));
     ASSERT(rc != MDB_KEYEXIST); /* W1 */
     if (rc == 0 && append)
@@ -65,7 +67,8 @@ enum status lmdb_remove(struct store_txn *base, enum store_table table, struct s
 static int remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key)
 {
     struct lmdb_tail *tail = &lmdb_store_of(txn->base.store)->tails[table];
-    MDB_val key_val = lmdb_val(key);
+    uint8_t scratch[STORE_KEY_MAX + 1];
+    MDB_val key_val = lmdb_key_val(table, key, scratch);
     MDB_val value;
     MDB_cursor *cursor;
     int rc = lmdb_cursor(txn, table, &cursor);

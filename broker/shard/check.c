@@ -60,6 +60,19 @@ void checker_problem(struct checker *self, enum store_table table, struct slice 
     self->call->problem_count++;
 }
 
+bool checker_get(struct checker *self, enum store_table table, struct slice key,
+                 struct slice *ret_value)
+{
+    enum status status;
+
+    if (self->failed != STATUS_OK)
+        return false; /* nothing may follow a refusal of the store */
+    status = store_get(self->txn, table, key, ret_value);
+    if (status != STATUS_NOT_FOUND)
+        self->failed = status;
+    return status == STATUS_OK;
+}
+
 static enum status check_table(struct checker *self, enum store_table table, row_checker *check)
 {
     struct store_row rows[PIECE];
@@ -74,6 +87,8 @@ static enum status check_table(struct checker *self, enum store_table table, row
             return status;
         for (size_t i = 0; i < count; i++)
             check(self, &rows[i]);
+        if (self->failed != STATUS_OK)
+            return self->failed;
         self->call->records += (int64_t)count;
         if (count > 0)
             from = key_after(rows[count - 1].key);
@@ -155,7 +170,7 @@ const struct checked_queue *checker_queue(struct checker *self, uint32_t number)
     if (queue->known && queue->number == number)
         return queue;
     *queue = (struct checked_queue){.known = true, .number = number, .going = true};
-    if (store_get(self->txn, STORE_QUEUE, key_slice(&key), &value) != STATUS_OK ||
+    if (!checker_get(self, STORE_QUEUE, key_slice(&key), &value) ||
         queue_record_read(key_slice(&key), value, &record) != STATUS_OK)
         return queue;
     queue->going = record.deleting;

@@ -23,6 +23,7 @@ struct checker {
     struct store_txn *txn;
     struct inspect_call *call;
     struct map counts;
+    enum status failed; /* the store refused a read: the snapshot can't be read any further */
     struct checked_queue queue; /* the last one looked at: rows come queue by queue */
 };
 
@@ -31,6 +32,9 @@ typedef void row_checker(struct checker *self, const struct store_row *row);
 row_checker check_task, check_active, check_returned, check_due, check_dead, check_id, check_result,
     check_checkpoint, check_chunk, check_session;
 
+/* Whether there is such a record. */
+bool checker_get(struct checker *self, enum store_table table, struct slice key,
+                 struct slice *ret_value);
 const struct checked_queue *checker_queue(struct checker *self, uint32_t number);
 void checker_count(struct checker *self, struct place place, uint32_t dataset,
                    enum task_state state, bool fresh);

@@ -9,7 +9,7 @@ static bool exists(struct checker *self, enum store_table table, struct key key)
 {
     struct slice value;
 
-    return store_get(self->txn, table, key_slice(&key), &value) == STATUS_OK;
+    return checker_get(self, table, key_slice(&key), &value);
 }
 
 static bool read_active(struct checker *self, struct place place, struct active_record *ret)
@@ -17,7 +17,7 @@ static bool read_active(struct checker *self, struct place place, struct active_
     struct key key = key_of_place(place);
     struct slice value;
 
-    return store_get(self->txn, STORE_ACTIVE, key_slice(&key), &value) == STATUS_OK &&
+    return checker_get(self, STORE_ACTIVE, key_slice(&key), &value) &&
            active_record_read(key_slice(&key), value, ret) == STATUS_OK;
 }
 
@@ -26,7 +26,7 @@ static bool read_task(struct checker *self, struct place place, struct task_reco
     struct key key = key_of_place(place);
     struct slice value;
 
-    return store_get(self->txn, STORE_TASK, key_slice(&key), &value) == STATUS_OK &&
+    return checker_get(self, STORE_TASK, key_slice(&key), &value) &&
            task_record_read(key_slice(&key), value, ret) == STATUS_OK;
 }
 
@@ -38,7 +38,7 @@ static bool has_chunks(struct checker *self, struct place place, enum chunk_kind
         struct slice value;
         struct slice piece;
 
-        if (store_get(self->txn, STORE_CHUNK, key_slice(&key), &value) != STATUS_OK ||
+        if (!checker_get(self, STORE_CHUNK, key_slice(&key), &value) ||
             chunk_record_read(key_slice(&key), value, &piece) != STATUS_OK || piece.size == 0 ||
             piece.size > size)
             return false;
@@ -84,7 +84,7 @@ static bool is_led_to(struct checker *self, struct place place, struct slice id)
     struct id_record record;
     struct slice value;
 
-    return store_get(self->txn, STORE_ID, key_slice(&key), &value) == STATUS_OK &&
+    return checker_get(self, STORE_ID, key_slice(&key), &value) &&
            id_record_read(key_slice(&key), value, &record) == STATUS_OK && !record.done &&
            record.priority == place.priority && record.seq == place.seq;
 }
@@ -224,7 +224,7 @@ static bool is_owned(struct checker *self, struct place place, uint8_t kind)
     if (kind == CHUNK_BODY)
         return read_task(self, place, &task) && !is_inline(task.body_size);
     if (kind == CHUNK_CHECKPOINT)
-        return store_get(self->txn, STORE_CHECKPOINT, key_slice(&key), &value) == STATUS_OK &&
+        return checker_get(self, STORE_CHECKPOINT, key_slice(&key), &value) &&
                blob_record_read(key_slice(&key), value, RECORD_CHECKPOINT, &record) == STATUS_OK &&
                !is_inline(record.size);
     return kind == CHUNK_RESULT;

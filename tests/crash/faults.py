@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""faults.py [--all] [--only CALL:K:FAILURE] -- the k-th call of a kind fails, for every k of a script.
+"""faults.py [--all] [--only CALL:K:FAILURE] -- each call that a script makes fails once.
 
 A client goes through a fixed script of calls while one write, sync, open, allocation or accept of
 the broker's fails. Allowed is: the broker answers an error and goes on, or it ends with exit 1 and
@@ -37,9 +37,10 @@ from recording import read_recording  # noqa: E402
 from script import VERBS, Client, Lost, Refused, now_ms  # noqa: E402
 
 SEED = 9
-SCRIPT = ("create publish publish lease checkpoint ack lease renew preempt fail open_session publish "
-          "lease_in_session lease_and_settle heartbeat ack ack_again lease fail_for_good redrive "
-          "cancel delete_dead release close_session publish_again pause resume lease ack purge").split()
+SCRIPT = ("create publish publish lease checkpoint ack lease renew preempt fail open_session "
+          "publish lease_in_session lease_and_settle heartbeat ack ack_again lease fail_for_good "
+          "redrive cancel delete_dead release close_session publish_again pause resume lease ack "
+          "purge").split()
 
 # In the order of the shim's counts: the kind of call, and how it may fail.
 STORAGE = ("EIO", "ENOSPC", "EINTR", "SHORT")

@@ -8,6 +8,7 @@ import base64
 import bisect
 import json
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,9 @@ class Opener:
     is_graced = False  # its clock stands still
 
     def __init__(self, program: Path):
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=self._log)
 
     def open(self, directory: Path, now_ms: int) -> str:
         """Why it did not open; empty if it did."""
@@ -47,7 +50,10 @@ class Opener:
         self._process.stdin.flush()
         replies = [self._process.stdout.readline().decode() for _ in lines]
         if not all(replies):
-            raise AssertionError(f"the opener ended with {self._process.wait()}")
+            code = self._process.wait()
+            self._log.seek(0)
+            last = self._log.read().decode(errors="replace").splitlines()[-1:]
+            raise AssertionError(f"the opener ended with {code}: {last}")
         return [(int(status), text) for status, _, text in
                 (reply.rstrip("\n").partition(" ") for reply in replies)]
 

@@ -28,14 +28,17 @@ class Record:
 def records_of(file: bytes) -> Iterator[Record]:
     metas = [(number(file, page * PAGE + META_TXN), number(file, page * PAGE + META_MAIN_ROOT))
              for page in (0, 1)]
-    for key, offset, _ in nodes_below(file, max(metas)[1]):
-        root = number(file, offset + 40)
-        for inner, value, size in nodes_below(file, root):
-            yield Record(key.decode(), inner, value, size)
+    for key, offset, size, flags in nodes_below(file, max(metas)[1]):
+        if flags & TABLE:
+            root = number(file, offset + 40)
+            for inner, value, inner_size, _ in nodes_below(file, root):
+                yield Record(key.decode(), inner, value, inner_size)
+        else:
+            yield Record("beside the tables", key, offset, size)
 
 
-def nodes_below(file: bytes, page: int) -> Iterator[tuple[bytes, int, int]]:
-    """Key, offset and size of the value of each leaf."""
+def nodes_below(file: bytes, page: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Key, offset and size of the value of each leaf, and its flags."""
     if page == NONE:
         return
     start = page * PAGE
@@ -50,7 +53,7 @@ def nodes_below(file: bytes, page: int) -> Iterator[tuple[bytes, int, int]]:
         else:
             is_big = flags & BIG
             yield (file[node + 8:value], number(file, value) * PAGE + HEADER if is_big else value,
-                   low | high << 16)
+                   low | high << 16, flags)
 
 
 def number(file: bytes, offset: int) -> int:

@@ -7,14 +7,15 @@
  * client sends. After the last step the rest is sent and every reply taken.
  *
  *   F1  What comes back is well-formed HTTP/1.1, reply by reply, as many as were counted; none is
- *       cut short unless the client left. (Replies to HEAD look as if they were: they are not
- *       looked at.)
+ *       cut short unless the client left, and nothing that was sent is left lying. Replies to HEAD
+ *       look as if they were cut short: they are not looked at.
  *   F2  When the connection has gone, nothing stays counted: no memory, no call, no connection.
  */
 #include "net/connection.h"
 
 #include <errno.h>
 #include <llhttp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -178,6 +179,12 @@ static void check_replies(struct scene *self) /* F1 */
     if (self->client < 0 || self->asks_for_heads)
         return;
     CHECK(llhttp_finish(&self->parser) == HPE_OK);
+    LIST_EACH (link, &self->loop.connections) {
+        const struct connection *connection = connection_of(link);
+
+        CHECK(connection->state == CONNECTION_READING || connection->state == CONNECTION_LINGERING);
+        CHECK(connection->waiting.size == 0); /* all that came was dealt with */
+    }
     counters_sum(counters, &requests, &refused);
     requests -= self->rig->desk.answered; /* those of the other client */
     CHECK(self->replies == requests);
@@ -215,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!bounded)
         codec_bound_json_memory();
     bounded = true;
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     open_scene(&scene, input);
     while (steps.size > 0) {
         enum step step = (enum step)(take_u8(&steps) % STEP_COUNT);

@@ -47,6 +47,7 @@ class Fuzzing:
                         corpus, SOURCE / "corpus" / target]
         self.log = build / "fuzz" / f"{target}.log"
         self.seconds = seconds
+        self.end = ""
 
     def run(self) -> bool:
         with open(self.log, "wb") as log:
@@ -55,7 +56,8 @@ class Fuzzing:
                                      env={**SANITIZERS, **os.environ}, check=False,
                                      timeout=self.seconds + END_GRACE_S).returncode
             except subprocess.TimeoutExpired:
-                end = -1
+                end = None
+        self.end = "it did not end" if end is None else f"it ended with {end}"
         return end == 0
 
     def figures(self) -> str:
@@ -69,7 +71,7 @@ class Fuzzing:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         telling = [line for line in lines
                    if re.match(r"found at|ackd: bug|SUMMARY|.*ERROR|.*runtime error|Test unit", line)]
-        return "\n".join(f"    {line}" for line in telling or lines[-5:])
+        return "\n".join(f"    {line}" for line in telling or [self.end, *lines[-3:]])
 
 
 def fuzz(names: list[str], build: Path, seconds: int) -> int:

@@ -3,10 +3,12 @@
  * rows.c -- the readers of datasets: JSONL, CSV and lines.
  *
  * Input: the format (1 byte), the number of cuts (1 byte), the sizes of the pieces, then the file.
+ * Or CSV from the other side: the number of columns, then cells, each ended by a byte 01.
  *
  *   F1  Read from a file or from a pipe that gives it in pieces, the rows are the same.
  *   F2  Rows are numbered from 1 without a gap, and none lies before another.
  *   F3  The rows that could be read, written as a file, are read as the same rows, all of them.
+ *   F4  Cells of any text, written as CSV, are read as these cells.
  */
 #include "cli/rows/rows.h"
 
@@ -74,11 +76,11 @@ static void tell_row(const struct row *row, struct buffer *out)
 
 /* ---- a row as a line of a file ---- */
 
-static void put_quoted(const char *text, struct buffer *out)
+static void put_quoted(struct slice text, struct buffer *out)
 {
     buffer_append_string(out, "\"");
-    for (; *text != '\0'; text++)
-        buffer_append_printf(out, *text == '"' ? "\"\"" : "%c", *text);
+    for (size_t i = 0; i < text.size; i++)
+        buffer_append_printf(out, text.data[i] == '"' ? "\"\"" : "%c", text.data[i]);
     buffer_append_string(out, "\"");
 }
 
@@ -89,7 +91,8 @@ static void put_csv(const json_t *object, bool keys, struct buffer *out)
     for (void *at = json_object_iter((json_t *)(uintptr_t)object); at != NULL;
          at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
         buffer_append_string(out, separator);
-        put_quoted(keys ? json_object_iter_key(at) : json_string_value(json_object_iter_value(at)),
+        put_quoted(slice_of_string(keys ? json_object_iter_key(at)
+                                        : json_string_value(json_object_iter_value(at))),
                    out);
         separator = ",";
     }
@@ -182,10 +185,67 @@ static void check_writing(const struct rows_format *format, const struct reading
     forget(&again);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* ---- cells ---- */
+
+#define COLUMNS_MAX 4
+
+static struct slice take_cell(struct slice *input)
 {
-    struct slice input = slice_of(data, size);
-    const struct rows_format *format = formats[take_u8(&input) % FORMAT_COUNT];
+    const uint8_t *end = input->size == 0 ? NULL : memchr(input->data, 1, input->size);
+    struct slice cell = take_bytes(input, end == NULL ? input->size : (size_t)(end - input->data));
+
+    (void)take_u8(input);
+    return cell;
+}
+
+/* Each row of the file, and what it says; columns are called by their number. */
+static void write_cells(struct slice input, int columns, struct buffer *file, struct buffer *said)
+{
+    for (int i = 0; i < columns; i++)
+        buffer_append_printf(file, "%d%s", i, i + 1 < columns ? "," : "\n");
+    while (input.size > 0) {
+        for (int i = 0; i < columns; i++) {
+            struct slice cell = take_cell(&input);
+
+            put_quoted(cell, file);
+            buffer_append_string(file, i + 1 < columns ? "," : "\n");
+            buffer_append(said, cell);
+            buffer_append_string(said, "|");
+        }
+    }
+}
+
+static void check_cells(struct slice input) /* F4 */
+{
+    int columns = take_u8(&input) % COLUMNS_MAX + 1;
+    struct buffer file = BUFFER_EMPTY;
+    struct buffer said = BUFFER_EMPTY;
+    struct buffer read = BUFFER_EMPTY;
+    struct row_fault fault;
+    struct rows rows;
+    struct row row;
+
+    write_cells(input, columns, &file, &said);
+    CHECK(rows_open(&rows, &rows_csv, file_of(buffer_view(&file))));
+    while (rows_next(&rows, &row, &fault) == ROWS_ROW) {
+        for (int i = 0; i < columns; i++) {
+            char name[] = {(char)('0' + i), '\0'};
+
+            CHECK(row_value_text(json_object_get(row.json, name), &read));
+            buffer_append_string(&read, "|");
+        }
+    }
+    rows_close(&rows);
+    CHECK(slice_equal(buffer_view(&said), buffer_view(&read)));
+    buffer_deinit(&file);
+    buffer_deinit(&said);
+    buffer_deinit(&read);
+}
+
+/* ---- the target ---- */
+
+static void check_file(const struct rows_format *format, struct slice input)
+{
     size_t cuts = take_u8(&input) % 16;
     struct slice sizes = take_bytes(&input, cuts);
     struct reading whole = read_rows(format, file_of(input));
@@ -196,5 +256,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_writing(format, &whole);
     forget(&whole);
     forget(&cut);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice input = slice_of(data, size);
+    size_t choice = take_u8(&input) % (FORMAT_COUNT + 1);
+
+    if (choice < FORMAT_COUNT)
+        check_file(formats[choice], input);
+    else if (utf8_is_valid(input) && (size == 0 || memchr(data, 0, size) == NULL))
+        check_cells(input);
     return 0;
 }

@@ -245,7 +245,7 @@ def test_a_client_that_takes_no_replies_is_left_and_costs_little(broker_with):
 
 
 def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
-    running = broker_with("--write-timeout", "300ms")
+    running = broker_with("--write-timeout", "1s")
     running.call("QueueService/Create", name="q")
     running.call("TaskService/Publish", queue="q", tasks=[{"payload": "A" * 1_000_000}] * 20)
     with RawClient(running.port) as raw:
@@ -256,7 +256,7 @@ def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
             assert data, "the broker has left its client"
             taken += len(data)
             time.sleep(0.01)  # this is the slowness
-        assert time.monotonic() - begun > 0.6
+        assert time.monotonic() - begun > 1
 
 
 def fill_connection(running, raw: RawClient) -> None:

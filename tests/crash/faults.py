@@ -80,6 +80,7 @@ class Patient:
     """A broker under the shim, in a directory of its own."""
 
     def __init__(self, directory: Path, fault: Fault | None):
+        self._fault = fault
         self.root = directory / "broker"
         self.log = directory / "log"
         self.recording = directory / "recording"
@@ -118,6 +119,12 @@ class Patient:
             return self.process.wait(END_S)
         except subprocess.TimeoutExpired:
             return None
+
+    def had_io_error(self) -> bool:
+        """Of the store's: after one nothing may be served."""
+        return (self._fault is not None and self._fault.failure == "EIO"
+                and self._fault.call in ("pwrite", "meta", "writev", "fdatasync")
+                and self.counts()[self._fault.call] >= self._fault.k)
 
     def has_asserted(self) -> bool:
         return "ackd: bug at" in self.log.read_text()
@@ -243,6 +250,8 @@ class Ward:
             outcome.wrong = "ackd does not stop"
         elif code not in ENDS_WELL:
             outcome.wrong = f"ackd ended with {code}"
+        elif code == 0 and patient.had_io_error():
+            outcome.wrong = "ackd served on after an I/O error"
         elif code == 1 and not patient.has_said_why():
             outcome.wrong = "ackd ended with 1 and no sentence"
         return outcome

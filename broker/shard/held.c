@@ -42,7 +42,7 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
         return status;
     ret_held->task = record.task;
     if (record.task.state == TASK_LEASED && record.task.session == 0)
-        ret_held->task.at_ms = index_deadline_ms(shard, place, record.task.at_ms);
+        ret_held->task.at_ms = index_deadline_ms(shard, place, &record.task);
     ret_held->dataset = record.dataset;
     ret_held->has_active = true;
     ret_held->has_id = record.has_id;

@@ -383,12 +383,14 @@ enum status index_add_lease(struct shard *shard, struct place place, const struc
     return STATUS_OK;
 }
 
-int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms)
+int64_t index_deadline_ms(struct shard *shard, struct place place, const struct task *recorded)
 {
     struct lease *lease = shard->graced_count == 0 ? NULL : lease_find(shard, place);
 
-    if (lease == NULL || lease->session != NULL || lease->deadline.key < recorded_ms)
-        return recorded_ms;
+    /* With another fence it is the lease of before: this batch gave the task out anew. */
+    if (lease == NULL || lease->fence != recorded->fence || lease->session != NULL ||
+        lease->deadline.key < recorded->at_ms)
+        return recorded->at_ms;
     return lease->deadline.key;
 }
 

@@ -456,7 +456,7 @@ enum status index_add_lease(struct shard *shard, struct place place, const struc
 void index_drop_tombstones(struct shard *shard, uint32_t count);
 enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms);
 /* When a lease without session really ends: not before the grace that the start gave it. */
-int64_t index_deadline_ms(struct shard *shard, struct place place, int64_t recorded_ms);
+int64_t index_deadline_ms(struct shard *shard, struct place place, const struct task *recorded);
 struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence);
 void lease_free(struct shard *shard, struct lease *lease);
 /* Notes EFFECT_LEASE_FORGET. */

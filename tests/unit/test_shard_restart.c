@@ -63,6 +63,38 @@ static void test_a_graced_lease_can_be_renewed_and_nacked(void **state)
     bench_free(bench);
 }
 
+static void test_the_grace_of_a_lease_is_not_for_the_next_of_its_task(void **state)
+{
+    struct bench *bench = bench_new();
+    struct nack_call *nack;
+    struct lease_call *lease;
+    struct task_get_call *get;
+    struct lease_token token;
+
+    (void)state;
+    bench_queue(bench, "q");
+    bench_publish(bench, "q", "a");
+    token = bench_take(bench, "q", "a");
+    bench->now_ms += 3600000;
+    bench_crash(bench);
+
+    /* All in one batch: the old lease is still in memory when the new one is looked at. */
+    nack = bench_nack_call(bench, token, TASK_NACK_RELEASED);
+    lease = bench_lease_call(bench, "q", 1);
+    lease->lease_ms = 1000;
+    get = BENCH_CALL(bench, task_get_call, &verb_task_get);
+    get->queue = text("q");
+    get->id = text("a");
+    bench_send(bench, &nack->call);
+    bench_send(bench, &lease->call);
+    bench_send(bench, &get->call);
+    bench_run(bench);
+    bench_assert_ok(&get->call);
+    assert_int_equal(lease->task_count, 1);
+    assert_int_equal(get->view.task.at_ms, bench->now_ms + 1000);
+    bench_free(bench);
+}
+
 static void test_a_session_gets_its_whole_time_again(void **state)
 {
     struct bench *bench = bench_new();
@@ -206,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lease_lives_on_for_its_own_time_or_the_grace),
         cmocka_unit_test(test_a_graced_lease_can_be_renewed_and_nacked),
+        cmocka_unit_test(test_the_grace_of_a_lease_is_not_for_the_next_of_its_task),
         cmocka_unit_test(test_a_session_gets_its_whole_time_again),
         cmocka_unit_test(test_all_that_was_confirmed_is_there),
         cmocka_unit_test(test_fences_go_on_after_a_start),

@@ -128,6 +128,7 @@ int model_lease(struct model *self, int max, int session, int64_t lease_ms, int 
         task->leased_ms = self->now_ms;
         task->due_ms =
             session >= 0 ? 0 : self->now_ms + (lease_ms > 0 ? lease_ms : self->config.lease_ms);
+        task->kept_due_ms = task->due_ms;
         self->events.deliveries++;
         ret_tasks[count++] = id;
     }
@@ -256,6 +257,7 @@ enum status model_renew(struct model *self, int id, int incarnation, uint32_t fe
         return STATUS_LEASE_LOST;
     if (task->session < 0 && self->now_ms + lease_ms > task->due_ms)
         task->due_ms = self->now_ms + lease_ms;
+    task->kept_due_ms = task->due_ms;
     return STATUS_OK;
 }
 
@@ -267,6 +269,7 @@ enum status model_checkpoint(struct model *self, int id, int incarnation, uint32
     if (task == NULL)
         return STATUS_LEASE_LOST;
     task->checkpoint = checkpoint;
+    task->kept_due_ms = task->due_ms;
     return STATUS_OK;
 }
 
@@ -489,8 +492,10 @@ void model_restart(struct model *self, int64_t grace_ms)
     for (int i = 0; i < MODEL_TASKS; i++) {
         struct model_task *task = &self->tasks[i];
 
-        if (task->state == TASK_LEASED && task->session < 0 &&
-            task->due_ms < self->now_ms + grace_ms)
+        if (task->state != TASK_LEASED || task->session >= 0)
+            continue;
+        task->due_ms = task->kept_due_ms;
+        if (task->due_ms < self->now_ms + grace_ms)
             task->due_ms = self->now_ms + grace_ms;
     }
     for (int i = 0; i < self->tombstone_count; i++)

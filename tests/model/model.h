@@ -39,7 +39,8 @@ struct model_task {
     enum dead_reason dead_reason;
     int64_t published_ms; /* or redriven */
     int64_t waits_since_ms;
-    int64_t due_ms; /* DELAYED; LEASED without session: its deadline */
+    int64_t due_ms;      /* DELAYED; LEASED without session: its deadline */
+    int64_t kept_due_ms; /* LEASED without session: what a restart finds; less than a grace gave */
     int64_t leased_ms;
     int session;      /* LEASED: its index, or -1 */
     unsigned payload; /* seeds of the bytes; 0: none */

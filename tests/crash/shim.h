@@ -11,6 +11,7 @@
  *   ACKD_SHIM_RECORD   the log to append to; unset: no recording
  *   ACKD_SHIM_FAULT    "meta:3:EIO", the third; "meta:3+:EIO", from the third on; unset: none
  *   ACKD_SHIM_COUNTS   a file that gets the number of calls of each kind, as they are made
+ *   ACKD_SHIM_CLOCK    a file with 8 bytes: by how many seconds the wall clock is ahead, any time
  *   ACKD_SHIM_SYNC_US  how long an fdatasync takes at least, so that calls meet in one commit
  */
 #ifndef ACKD_TESTS_CRASH_SHIM_H

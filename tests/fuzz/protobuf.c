@@ -5,9 +5,15 @@
  * Input: which method (1 byte), then the message. The invariants are the rig's (rig.h), and
  *
  *   F1  whatever the message was, the broker serves the next one.
+ *
+ * libFuzzer changes bytes; a field deep in a message moves every length around it. So in every
+ * other mutation a few random fields, edges of their types among them, are merged in: protobuf
+ * joins messages whose bytes stand one behind the other.
  */
+#include "codec/field.h"
 #include "fuzz.h"
 #include "script.h"
+#include "wire/random_message.h"
 
 /* Tasks in every state, leases with and without a session, a dead letter, a result, a checkpoint,
  * a dataset, a waiting client. Time stands still, so tokens and sessions are the same each time. */
@@ -24,6 +30,82 @@ static const char before[] =
     "TaskService/Nack {\"items\":[{\"leaseToken\":\"$b\",\"reason\":\"NACK_REASON_FAILED\"}]}\n"
     "TaskService/SaveCheckpoint {\"leaseToken\":\"$c\",\"data\":\"AAAA\"}\n"
     "TaskService/Lease {\"queue\":\"r\",\"waitMs\":60000}\n";
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t size_max) __attribute__((weak));
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed);
+
+static void clear_field(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
+{
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        *(size_t *)field_quantifier(field, message) = 0;
+    else if (field_in_oneof(field))
+        *(uint32_t *)field_quantifier(field, message) = 0;
+    else if (field->type == PROTOBUF_C_TYPE_STRING)
+        *(const char **)field_member(field, message) = "";
+    else
+        memset(field_member(field, message), 0, field_value_size(field));
+}
+
+static void thin_out(ProtobufCMessage *message, uint64_t *seed);
+
+static void thin_out_members(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
+                             uint64_t *seed)
+{
+    ProtobufCMessage **members = field_member(field, message);
+    size_t count = 1;
+
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        count = *(size_t *)field_quantifier(field, message);
+        members = *(ProtobufCMessage ***)field_member(field, message);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (members[i] != NULL)
+            thin_out(members[i], seed);
+}
+
+/* Leaves about a third of the fields. */
+static void thin_out(ProtobufCMessage *message, uint64_t *seed)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+
+        if (random_below(seed, 3) != 0)
+            clear_field(field, message);
+        else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+            thin_out_members(field, message, seed);
+    }
+}
+
+/* Merges random fields into the message behind the method's byte; its own come first or last. */
+static size_t merge_fields(uint8_t *data, size_t size, size_t size_max, uint64_t seed)
+{
+    const struct method *method = method_at((enum method_number)(data[0] % METHOD_COUNT));
+    struct buffer fields = BUFFER_EMPTY;
+    struct arena arena;
+    ProtobufCMessage *message;
+    size_t at;
+
+    arena_init(&arena, SIZE_MAX);
+    message = random_message(&arena, &seed, method->request);
+    thin_out(message, &seed);
+    codec_encode(CODEC_PROTOBUF, message, &fields);
+    arena_deinit(&arena);
+    at = random_below(&seed, 2) == 0 ? 1 : size;
+    if (fields.size > 0 && fields.size <= size_max - size) {
+        memmove(data + at + fields.size, data + at, size - at);
+        memcpy(data + at, fields.data, fields.size);
+        size += fields.size;
+    }
+    buffer_deinit(&fields);
+    return size;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed)
+{
+    if (seed % 2 == 0 || size == 0 || size > size_max)
+        return LLVMFuzzerMutate(data, size, size_max);
+    return merge_fields(data, size, size_max, seed);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

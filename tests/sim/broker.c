@@ -22,13 +22,6 @@ struct shard *broker_shard(struct broker *self)
     return self->service->shards[0];
 }
 
-int64_t broker_now_ms(void)
-{
-    struct clock clock = clock_real();
-
-    return clock_now_ms(&clock);
-}
-
 /* Letters are opened as soon as they are posted. */
 static void open_letters(void *context)
 {
@@ -128,7 +121,8 @@ static void boot(struct sim *sim, struct event *event)
 {
     (void)event;
     broker_start(sim);
-    story_tell("the broker starts; its clock says %lld", (long long)(broker_now_ms() % 1000000000));
+    story_tell("the broker starts; its clock says %lld",
+               (long long)(machine_process_ms() % 1000000000));
     checker_restart(&sim->checker, sim);
     audit_shard(broker_shard(&sim->broker), sim->broker.store);
 }
@@ -218,7 +212,7 @@ static void plan_batch(struct sim *sim)
     }
     if (shard_next_ms(shard) == INT64_MAX)
         return;
-    wait_ms = shard_next_ms(shard) - broker_now_ms();
+    wait_ms = shard_next_ms(shard) - machine_process_ms();
     schedule_after(&sim->schedule, &self->batch, wait_ms > 1 ? wait_ms : 1);
 }
 
@@ -390,9 +384,9 @@ static void step(struct sim *sim, enum store_mem_fault fault)
     struct broker *self = &sim->broker;
     struct shard *shard = broker_shard(self);
     struct batch_seen batch = {
-        .now_ms = broker_now_ms(),
-        .puts_off = shard->chores_after_ms > broker_now_ms(),
-        .expires = shard->has_ttl && shard->ttl_next_ms <= broker_now_ms(),
+        .now_ms = machine_process_ms(),
+        .puts_off = shard->chores_after_ms > machine_process_ms(),
+        .expires = shard->has_ttl && shard->ttl_next_ms <= machine_process_ms(),
     };
 
     sim->figures->batches++;

@@ -70,7 +70,6 @@ void broker_hang_up(struct sim *sim, struct exchange *exchange);
 void broker_ask(struct sim *sim, enum method_number method, const ProtobufCMessage *request);
 /* Batches without trouble until nothing is left to do. */
 void broker_settle(struct sim *sim);
-int64_t broker_now_ms(void);
 struct shard *broker_shard(struct broker *self);
 
 #endif

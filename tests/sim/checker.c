@@ -209,7 +209,7 @@ void checker_restart(struct checker *self, struct sim *sim)
         if (!world->alive)
             continue;
         for (int queue = 0; queue < SIM_QUEUES; queue++) {
-            model_tick(&world->models[queue], broker_now_ms());
+            model_tick(&world->models[queue], machine_process_ms());
             model_restart(&world->models[queue], BROKER_GRACE_MS);
             world->waiter_counts[queue] = 0;
         }

@@ -14,6 +14,8 @@
 static const struct machine *machine; /* NULL: the real one */
 static pthread_once_t *onces[ONCES_MAX];
 static int once_count;
+static int64_t wall_at_boot_ms;
+static int64_t monotonic_at_boot_ms;
 
 /* Named by the linker: calls of NAME go to __wrap_NAME, and __real_NAME is the library's. */
 int __real_clock_gettime(clockid_t id, struct timespec *ret_time);
@@ -26,9 +28,26 @@ void machine_use(struct machine *self)
     machine = self;
 }
 
+static int64_t monotonic_ms(void)
+{
+    return MONOTONIC_AT_START_MS + machine->schedule->now_ms + machine->leapt_ms;
+}
+
+static int64_t wall_ms(void)
+{
+    return WALL_AT_START_MS + machine->schedule->now_ms + machine->leapt_ms + machine->set_ms;
+}
+
 void machine_boot(void)
 {
     once_count = 0;
+    wall_at_boot_ms = wall_ms();
+    monotonic_at_boot_ms = monotonic_ms();
+}
+
+int64_t machine_process_ms(void)
+{
+    return wall_at_boot_ms + monotonic_ms() - monotonic_at_boot_ms;
 }
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret_time)
@@ -37,8 +56,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ret_time)
 
     if (machine == NULL)
         return __real_clock_gettime(id, ret_time);
-    now_ms = machine->schedule->now_ms + machine->leapt_ms;
-    now_ms += id == CLOCK_REALTIME ? WALL_AT_START_MS + machine->set_ms : MONOTONIC_AT_START_MS;
+    now_ms = id == CLOCK_REALTIME ? wall_ms() : monotonic_ms();
     *ret_time = (struct timespec){now_ms / 1000, now_ms % 1000 * 1000000};
     return 0;
 }

@@ -23,5 +23,8 @@ struct machine {
 void machine_use(struct machine *self);
 /* A new process begins. */
 void machine_boot(void);
+/* What a broker must take for the time: the wall clock as it was when it began, and the monotonic
+ * time since. Computed here, so that the checker need not believe the broker's own clock. */
+int64_t machine_process_ms(void);
 
 #endif

@@ -191,7 +191,7 @@ enum status session_record_read(struct slice key, struct slice value,
 
 /* meta: one record a store, under the key "shard". */
 #define META_KEY "shard"
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 struct meta_record {
     uint32_t format;
     uint32_t shard;

@@ -50,7 +50,7 @@
 #define BATCH_BYTES_MAX (4u << 20)         /* of the calls' arenas; one call may have more */
 #define STEP_RECORDS_MAX 1000              /* of long work, a batch */
 #define TOMBSTONE_MS INT64_C(600000)       /* a done lease's ack may be repeated this long */
-#define TOMBSTONES_MAX (UINT32_C(1) << 20) /* or until so many more were acked */
+#define TOMBSTONES_MAX (UINT32_C(1) << 18) /* or until three quarters of it were acked */
 #define SWEEP_PAUSE_MS INT64_C(600000)     /* between two passes over IDs and results */
 #define STOPS_MAX 10000                    /* notices kept for a session */
 

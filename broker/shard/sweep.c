@@ -12,7 +12,7 @@
 #include "shard/state.h"
 
 #define PIECE 250
-#define TOMBSTONES_PER_BATCH 4000
+#define TOMBSTONES_PER_BATCH 20000
 #define PASS_EVERY_MS 20 /* between two pieces of a retention pass */
 #define TTL_EVERY_MS 1000
 

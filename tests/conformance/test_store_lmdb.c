@@ -3,6 +3,7 @@
  * test_store_lmdb.c -- what is LMDB's own: readers and backups beside the writer, how files lie on
  * the disk, and the directory's lock.
  */
+#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -141,6 +142,62 @@ static void test_appended_records_fill_their_pages(void **state)
     assert_in_range(after.used_bytes - before.used_bytes, 10000 * 264, 10000 * 264 * 115 / 100);
 }
 
+static void put_tasks(struct store *store, uint8_t queue, uint32_t first, uint32_t count)
+{
+    struct store_txn *txn = must_begin(store);
+
+    for (uint32_t i = first; i < first + count; i++) {
+        uint8_t key[9] = {0, 0, 0, queue, 0};
+        uint8_t *value;
+
+        be32_put(key + 5, i);
+        assert_int_equal(store_reserve(txn, STORE_TASK, slice_of(key, 9), 256, &value), STATUS_OK);
+        memset(value, 1, 256);
+    }
+    must_commit(txn);
+}
+
+static void test_queues_fill_their_pages_though_others_lie_behind_them(void **state)
+{
+    struct fixture *self = *state;
+    struct store_usage before;
+    struct store_usage after;
+
+    for (uint8_t queue = 1; queue <= 10; queue++)
+        put_tasks(self->store, queue, 0, 5);
+    assert_int_equal(store_usage(self->store, &before), STATUS_OK);
+    for (uint32_t batch = 0; batch < 10; batch++) {
+        for (uint8_t queue = 1; queue <= 10; queue++)
+            put_tasks(self->store, queue, 5 + batch * 100, 100);
+    }
+    assert_int_equal(store_usage(self->store, &after), STATUS_OK);
+    assert_in_range(after.used_bytes - before.used_bytes, 10000 * 264, 10000 * 264 * 120 / 100);
+}
+
+static void test_a_store_of_the_first_format_is_refused_and_left_as_it_is(void **state)
+{
+    struct fixture *self = *state;
+    struct error error = ERROR_NONE;
+    char directory[PATH_MAX];
+    struct store *store;
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    fixture_path(self, "first", directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 2), 0);
+    assert_int_equal(mdb_env_open(env, directory, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", MDB_CREATE, &dbi), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+
+    assert_int_equal(store_lmdb_open(directory, (uint64_t)1 << 24, &store, &error), STATUS_CORRUPT);
+    assert_non_null(strstr(error.message, "first format"));
+}
+
 /* Takes the lock, says so, and waits to be killed. */
 static int hold_lock(struct fixture *self, int report)
 {
@@ -184,6 +241,8 @@ static void test_a_second_broker_on_a_directory_is_refused_and_told_the_pid(void
     X(test_a_backup_into_a_directory_that_exists_is_refused)                                       \
     X(test_files_and_directory_are_private)                                                        \
     X(test_appended_records_fill_their_pages)                                                      \
+    X(test_queues_fill_their_pages_though_others_lie_behind_them)                                  \
+    X(test_a_store_of_the_first_format_is_refused_and_left_as_it_is)                               \
     X(test_a_second_broker_on_a_directory_is_refused_and_told_the_pid)
 
 int main(void)

@@ -182,9 +182,16 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(self->env, NULL, 0, &txn);
+    MDB_dbi first;
 
     if (rc != 0)
         return explain(rc, directory, error);
+    if (mdb_dbi_open(txn, store_table_name(STORE_META), 0, &first) == 0) {
+        mdb_txn_abort(txn);
+        return error_set(error, STATUS_CORRUPT,
+                         "the store in %s has the first format, which this ackd does not read",
+                         directory);
+    }
     for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
         unsigned flags = 0;
         const char *name = lmdb_prefix[table] > 0 ? NULL : store_table_name(table);

@@ -31,6 +31,12 @@ void sweep_run(struct shard *shard)
             sweeps[i](shard);
 }
 
+/* So many that the oldest go before their time, `swept` of them already. */
+static bool is_crowded(const struct shard *shard, uint32_t swept)
+{
+    return shard->tombstone_count - swept > TOMBSTONES_MAX / 4 * 3;
+}
+
 int64_t sweep_next_ms(const struct shard *shard)
 {
     int64_t next_ms = shard->sweep_next_ms;
@@ -41,7 +47,7 @@ int64_t sweep_next_ms(const struct shard *shard)
         next_ms = shard->tombstones[shard->tombstone_first].until_ms;
     if (shard->has_ttl && shard->ttl_next_ms < next_ms)
         next_ms = shard->ttl_next_ms;
-    return next_ms;
+    return is_crowded(shard, 0) ? 0 : next_ms;
 }
 
 static void sweep_tombstones(struct shard *shard)
@@ -51,11 +57,10 @@ static void sweep_tombstones(struct shard *shard)
     while (*swept < TOMBSTONES_PER_BATCH && *swept < shard->tombstone_count) {
         uint32_t at = (shard->tombstone_first + *swept) % shard->tombstone_capacity;
         const struct tombstone *oldest = &shard->tombstones[at];
-        bool crowded = shard->tombstone_count - *swept > TOMBSTONES_MAX / 4 * 3;
         struct key key = key_of_place(oldest->place);
         enum status status;
 
-        if (oldest->until_ms > shard->batch.now_ms && !crowded)
+        if (oldest->until_ms > shard->batch.now_ms && !is_crowded(shard, *swept))
             return;
         status = batch_remove(shard, STORE_ACTIVE, key_slice(&key));
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)

@@ -300,6 +300,42 @@ static void test_a_failure_is_told_and_backs_off_with_jitter(void **state)
     bench_free(bench);
 }
 
+static void do_all(struct bench *bench, size_t count)
+{
+    struct publish_call *published = BENCH_CALL(bench, publish_call, &verb_publish);
+    struct lease_call *leased;
+    struct ack_call *acks = BENCH_CALL(bench, ack_call, &verb_ack);
+
+    published->queue = text("q");
+    published->items = ARENA_ARRAY(published->call.arena, count, struct publish_item);
+    published->item_count = count;
+    bench_do(bench, &published->call);
+    leased = bench_lease(bench, "q", (uint32_t)count);
+    assert_int_equal(leased->task_count, count);
+    acks->items = ARENA_ARRAY(acks->call.arena, count, struct ack_item *);
+    acks->item_count = count;
+    for (size_t i = 0; i < count; i++)
+        acks->items[i] = bench_ack_item(&acks->call, bench_token(leased, i), NULL);
+    bench_do(bench, &acks->call);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(acks->items[i]->status, STATUS_OK);
+}
+
+static void test_of_done_tasks_only_the_last_are_kept_for_repeated_acks(void **state)
+{
+    enum { AT_ONCE = 10000, KEPT = TOMBSTONES_MAX / 4 * 3 };
+    struct bench *bench = bench_new();
+
+    (void)state;
+    bench_queue(bench, "q");
+    for (size_t done = 0; done < TOMBSTONES_MAX; done += AT_ONCE)
+        do_all(bench, AT_ONCE);
+    bench_run(bench);
+    assert_in_range(bench_rows(bench, STORE_ACTIVE), KEPT - AT_ONCE, KEPT);
+    assert_int_equal(bench->shard->tombstone_count, bench_rows(bench, STORE_ACTIVE));
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_a_checkpoint_goes_with_the_task_until_it_is_done),
         cmocka_unit_test(test_tokens_of_elsewhere_are_lost_leases),
         cmocka_unit_test(test_a_failure_is_told_and_backs_off_with_jitter),
+        cmocka_unit_test(test_of_done_tasks_only_the_last_are_kept_for_repeated_acks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,7 @@ __attribute__((constructor)) static void setup(void)
     sync_us = slow == NULL ? 0 : atol(slow);
     map_clock();
     fault_setup();
+    failpoint_setup();
     recorder_setup();
     atomic_store(&is_ready, true);
 }
@@ -211,19 +212,28 @@ static void record_stable(int fd)
         recorder_log(RECORD_STABLE, files[fd].number, 0, NULL, 0);
 }
 
+static void pass_if(bool applies, enum failpoint point)
+{
+    if (applies)
+        failpoint_pass(point);
+}
+
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
 {
     struct iovec piece = {.iov_base = (void *)(uintptr_t)data};
+    bool is_meta = is_known(fd) && atomic_load(&files[fd].is_stable);
     ssize_t written;
 
     if (!is_known(fd))
         return syscall(SYS_pwrite64, fd, data, size, offset);
-    if (!admits(files[fd].is_stable ? FAULT_META : FAULT_PWRITE, &size))
+    if (!admits(is_meta ? FAULT_META : FAULT_PWRITE, &size))
         return -1;
     piece.iov_len = size;
+    pass_if(is_meta, FAILPOINT_BEFORE_META);
     recorder_log(RECORD_WRITE, files[fd].number, (uint64_t)offset, &piece, 1);
     written = syscall(SYS_pwrite64, fd, data, size, offset);
     record_stable(fd);
+    pass_if(is_meta, FAILPOINT_AFTER_META);
     return written;
 }
 
@@ -237,14 +247,19 @@ EXPORT ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
     return write_at(fd, data, size, offset);
 }
 
+static bool is_client(int fd, struct sockaddr_in *peer)
+{
+    socklen_t peer_size = sizeof *peer;
+
+    return getpeername(fd, (struct sockaddr *)peer, &peer_size) == 0 && peer->sin_family == AF_INET;
+}
+
 /* What goes out to a client. `sign` -1: it was said to go out, and did not. */
 static void record_send(int fd, size_t size, int sign)
 {
     struct sockaddr_in peer;
-    socklen_t peer_size = sizeof peer;
 
-    if (!recorder_is_on() || size == 0 ||
-        getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0 || peer.sin_family != AF_INET)
+    if (!recorder_is_on() || size == 0 || !is_client(fd, &peer))
         return;
     recorder_log(RECORD_SEND, ntohs(peer.sin_port), (uint64_t)((int64_t)size * sign), NULL, 0);
 }
@@ -258,12 +273,38 @@ static size_t size_of(const struct iovec *data, int count)
     return size;
 }
 
+static void send_half(int fd, const struct iovec *data, int count)
+{
+    size_t left = size_of(data, count) / 2;
+
+    for (int i = 0; i < count && left > 0; i++) {
+        size_t size = data[i].iov_len < left ? data[i].iov_len : left;
+
+        (void)syscall(SYS_write, fd, data[i].iov_base, size);
+        left -= size;
+    }
+}
+
+static void pass_send(int fd, const struct iovec *data, int count)
+{
+    struct sockaddr_in peer;
+
+    if (!failpoint_is_armed() || !is_client(fd, &peer))
+        return;
+    failpoint_pass(FAILPOINT_BEFORE_REPLY);
+    if (!failpoint_strikes(FAILPOINT_MID_REPLY))
+        return;
+    send_half(fd, data, count);
+    failpoint_kill();
+}
+
 static ssize_t send_pieces(int fd, const struct iovec *data, int count)
 {
     size_t size = size_of(data, count);
     ssize_t written;
     int error;
 
+    pass_send(fd, data, count);
     record_send(fd, size, 1);
     written = syscall(SYS_writev, fd, data, count);
     error = errno;
@@ -294,6 +335,7 @@ EXPORT ssize_t write(int fd, const void *data, size_t size)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    pass_send(fd, message->msg_iov, (int)message->msg_iovlen);
     record_send(fd, size_of(message->msg_iov, (int)message->msg_iovlen), 1);
     return syscall(SYS_sendmsg, fd, message, flags);
 }
@@ -330,9 +372,11 @@ static int sync_file(int fd, enum fault_call call, long number)
         return (int)syscall(number, fd);
     if (strikes(call))
         return -1;
+    pass_if(call == FAULT_FDATASYNC, FAILPOINT_BEFORE_FLUSH);
     rc = (int)syscall(number, fd);
     if (sync_us > 0)
         (void)nanosleep(&pause, NULL);
+    pass_if(call == FAULT_FDATASYNC, FAILPOINT_AFTER_FLUSH);
     if (rc == 0)
         recorder_log(RECORD_SYNC, files[fd].number, 0, NULL, 0);
     return rc;

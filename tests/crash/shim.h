@@ -5,11 +5,13 @@
  *   shim.c      the wrapped calls: files of the data directory are known by their descriptor
  *   recorder.c  a log of every change to them, every sync, and every byte sent to a client
  *   fault.c     makes the k-th call of a kind fail
+ *   failpoint.c kills the process at the k-th passing of a named point
  *
  * Told by the environment:
  *   ACKD_SHIM_DIR      the data directory; nothing outside of it is recorded
  *   ACKD_SHIM_RECORD   the log to append to; unset: no recording
  *   ACKD_SHIM_FAULT    "meta:3:EIO", the third; "meta:3+:EIO", from the third on; unset: none
+ *   ACKD_SHIM_KILL     "before-meta:3", at the third; see FAILPOINTS; unset: never
  *   ACKD_SHIM_COUNTS   a file that gets the number of calls of each kind, as they are made
  *   ACKD_SHIM_CLOCK    a file with 8 bytes: by how many seconds the wall clock is ahead, any time
  *   ACKD_SHIM_SYNC_US  how long an fdatasync takes at least, so that calls meet in one commit
@@ -50,6 +52,29 @@ enum fault_call {
 enum { SHORT_WRITE = -1 };
 int fault_next(enum fault_call call);
 void fault_setup(void);
+
+/* Where a process can be made to die, by the names that ACKD_SHIM_KILL uses. */
+#define FAILPOINTS(X)                                                                              \
+    X(BEFORE_FLUSH, "before-flush") /* fdatasync of a file of the data directory */                \
+    X(AFTER_FLUSH, "after-flush")                                                                  \
+    X(BEFORE_META, "before-meta") /* the write that makes a commit visible */                      \
+    X(AFTER_META, "after-meta")                                                                    \
+    X(BEFORE_REPLY, "before-reply") /* a write to a client */                                      \
+    X(MID_REPLY, "mid-reply")       /* the client gets the first half of one */
+
+enum failpoint {
+#define X(name, text) FAILPOINT_##name,
+    FAILPOINTS(X)
+#undef X
+        FAILPOINT_COUNT
+};
+
+void failpoint_setup(void);
+bool failpoint_is_armed(void);
+void failpoint_pass(enum failpoint point);
+/* Counts the passing. True: the caller is to do its half and then to call failpoint_kill. */
+bool failpoint_strikes(enum failpoint point);
+_Noreturn void failpoint_kill(void);
 
 /* Kinds of records in the log; each is a `struct record` and `size` bytes. */
 enum record_kind {

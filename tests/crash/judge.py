@@ -6,6 +6,7 @@ found wrong is told in sentences; no sentence, nothing wrong.
 """
 import base64
 import bisect
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -46,8 +47,9 @@ class Opener:
         self._process.wait()
 
     def _exchange(self, lines: list[str]) -> list[tuple[int, str]]:
-        self._process.stdin.write("".join(line + "\n" for line in lines).encode())
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it ended: the lines that don't come tell
+            self._process.stdin.write("".join(line + "\n" for line in lines).encode())
+            self._process.stdin.flush()
         replies = [self._process.stdout.readline().decode() for _ in lines]
         if not all(replies):
             code = self._process.wait()

@@ -103,6 +103,8 @@ class Round:
                 client.start()
             for point in points:
                 self._kill_at(point)
+                if wrong := self._seen():
+                    return wrong
             self._drain()
             return self._judge()
         finally:
@@ -113,7 +115,12 @@ class Round:
         self._start()
         Wire(self._victim.port).ask("QueueService/Create", name=QUEUE, config={
             "maxLosses": 10000, "lateResults": "LATE_RESULTS_SALVAGE"})
-        self._victim.process.kill()
+        self._victim.process.signal(signal.SIGTERM)
+        self._victim.process.wait()
+
+    def _seen(self) -> list[str]:
+        """What clients themselves call wrong, who have perhaps ended by that."""
+        return [sentence for client in self.clients for sentence in client.history.wrong]
 
     def _start(self) -> None:
         self._victim.start()

@@ -4,7 +4,7 @@
 Each is a thread with a connection of its own, kept as long as it holds, and works in batches. What
 a kill leaves unknown is mostly asked again, as a good client would, and at times given up. Half of
 the workers hold their leases by a session, half by deadline and renew; now and then one gives tasks
-back, or forgets that it ever had them.
+back, or leaves them, and at times acks them long after.
 """
 import base64
 import random
@@ -26,6 +26,7 @@ OPEN_TASKS_MAX = 6000  # then the publishers wait for the workers
 REUSED_MAX = 2000  # old task IDs that a publisher may publish again
 RECONNECT_S = 0.005  # a closed port says so at once
 LEAVE_UNKNOWN = 0.2  # how often nobody asks again
+WAKE_UP = 0.03  # how often, in a cycle, somebody acks what had been left
 
 
 class Load:
@@ -175,6 +176,7 @@ class Worker(Client):
         self._has_sessions = number % 2 == 0
         self._session = ""
         self._wishes: list[Wish] = []
+        self._left: list[Held] = []
 
     def wants_more(self) -> bool:
         return not self.load.is_over or bool(self._wishes)
@@ -184,13 +186,16 @@ class Worker(Client):
         held = self._lease()
         mischief = self.dice.random() if self.load.is_publishing else 1
         if held and mischief < 0.03:
-            self._vanish()
+            self._vanish(held)
             return
         if held and mischief < 0.2:
             self._keep(held)
         nacks_some, is_committed = mischief < 0.3, self.dice.random() < 0.5
         self._wishes += [Wish("nack" if nacks_some and self.dice.random() < 0.2 else "ack",
                               each, is_committed) for each in held]
+        if self._left and self.dice.random() < WAKE_UP:
+            self._wishes += [Wish("ack", each, is_committed) for each in self._left]
+            self._left = []
         if self._wishes and self.dice.random() < 0.3:
             self._settle_apart()
 
@@ -280,8 +285,9 @@ class Worker(Client):
             self._session = reply.get("sessionId", self._session)
             self.history.beats[self._session].append(Beat(span, SESSION_MS))
 
-    def _vanish(self) -> None:
-        """What it holds is never heard of again, or comes back with its session."""
+    def _vanish(self, held: list[Held]) -> None:
+        """What it holds is given up with its session, or left to expire; but it may wake up."""
+        self._left += held
         session, self._session = self._session, ""
         if session and self.dice.random() < 0.5:
             began = now_ms()

@@ -6,7 +6,7 @@
  *   txn.c     begin, commit, abort, what errors mean   backup.c  a copy of the last commit
  *   read.c    get_many, scan                           whole.c   whether the file was cut short
  *   write.c   reserve, remove
- *   packed.c  the same for tables that are packed      pack.c    one pack
+ *   packed.c, packed_scan.c, packs.c, pack.c: the same for tables that are packed
  *
  * How LMDB is used
  *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No

@@ -50,6 +50,22 @@ struct lmdb_key {
     uint8_t data[STORE_KEY_MAX];
 };
 
+static inline struct slice lmdb_key_slice(const struct lmdb_key *key)
+{
+    return slice_of(key->data, key->size);
+}
+
+/* 0, or MDB_CORRUPTED for a key that this store would not have written. */
+static inline int lmdb_key_set(struct lmdb_key *self, struct slice key)
+{
+    if (key.size > STORE_KEY_MAX)
+        return MDB_CORRUPTED;
+    self->size = (uint16_t)key.size;
+    if (key.size > 0)
+        memcpy(self->data, key.data, key.size);
+    return 0;
+}
+
 /* A pack of a table that the writer changes (packed.c: P1, P2). */
 struct lmdb_open_pack {
     bool is_open;

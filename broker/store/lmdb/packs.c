@@ -8,19 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 
 #define PAGE_HEAD_BYTES 16 /* of LMDB's, before what one overflow page holds */
-
-static int set_key(struct lmdb_key *self, struct slice key)
-{
-    if (key.size > STORE_KEY_MAX)
-        return MDB_CORRUPTED;
-    self->size = (uint16_t)key.size;
-    if (key.size > 0)
-        memcpy(self->data, key.data, key.size);
-    return 0;
-}
 
 /* Whether a key may be in the pack of that key. */
 static bool belongs(enum store_table table, struct slice key, struct slice pack_key)
@@ -72,7 +63,7 @@ struct lmdb_open_pack *packs_under(struct lmdb_txn *txn, enum store_table table,
     return NULL;
 }
 
-const struct lmdb_open_pack *packs_unstored(struct lmdb_txn *txn, enum store_table table)
+struct lmdb_open_pack *packs_unstored(struct lmdb_txn *txn, enum store_table table)
 {
     struct lmdb_packs *packs = packs_of(txn, table);
 
@@ -117,7 +108,7 @@ static int find_bound(MDB_cursor *cursor, struct slice key, struct lmdb_key *ret
         rc = mdb_cursor_get(cursor, &found_key, &value, MDB_NEXT);
     ret->size = 0;
     if (rc == 0)
-        return set_key(ret, lmdb_slice(found_key));
+        return lmdb_key_set(ret, lmdb_slice(found_key));
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -146,14 +137,9 @@ static int free_one(struct lmdb_txn *txn, enum store_table table, struct lmdb_op
 /* So that LMDB has all packs, and there may be another that it has not (P3). */
 static int store_unstored(struct lmdb_txn *txn, enum store_table table)
 {
-    struct lmdb_packs *packs = packs_of(txn, table);
-    int rc = 0;
+    struct lmdb_open_pack *unstored = packs_unstored(txn, table);
 
-    for (int i = 0; rc == 0 && i < LMDB_OPEN_PACKS; i++) {
-        if (packs->open[i].is_open && !packs->open[i].stored)
-            rc = packs_put_back(txn, table, &packs->open[i]);
-    }
-    return rc;
+    return unstored == NULL ? 0 : packs_put_back(txn, table, unstored);
 }
 
 /* Opens what LMDB has. It may be open already, with a bound that has gone meanwhile. */
@@ -168,7 +154,7 @@ static int open_stored(struct lmdb_txn *txn, enum store_table table, MDB_cursor 
     if (*ret == NULL) {
         *ret = room;
         room->stored = true;
-        rc = set_key(&room->key, spot->key);
+        rc = lmdb_key_set(&room->key, spot->key);
         if (rc == 0 && !pack_load(&room->pack, spot->key, spot->bytes, &damaged))
             rc = damaged ? packs_complain(table, spot->key) : ENOMEM;
         room->is_open = rc == 0;
@@ -178,7 +164,7 @@ static int open_stored(struct lmdb_txn *txn, enum store_table table, MDB_cursor 
 
 static int open_new(MDB_cursor *cursor, struct slice key, struct lmdb_open_pack *room)
 {
-    int rc = set_key(&room->key, key);
+    int rc = lmdb_key_set(&room->key, key);
 
     if (rc == 0)
         rc = find_bound(cursor, key, &room->bound);
@@ -197,6 +183,7 @@ static int open_another(struct lmdb_txn *txn, enum store_table table, struct sli
     struct spot spot;
     int rc = free_one(txn, table, ret);
 
+    ASSERT(*ret != around); /* which was used last */
     if (rc == 0)
         rc = store_unstored(txn, table);
     if (rc == 0)
@@ -209,7 +196,7 @@ static int open_another(struct lmdb_txn *txn, enum store_table table, struct sli
         return MDB_NOTFOUND;
     rc = open_new(cursor, key, *ret);
     if (rc == 0 && around != NULL)
-        rc = set_key(&around->bound, key);
+        rc = lmdb_key_set(&around->bound, key);
     return rc;
 }
 
@@ -285,7 +272,7 @@ static int cut_off(struct lmdb_txn *txn, enum store_table table, struct lmdb_ope
     pack->as_loaded = false; /* what was loaded belongs to another key */
     rc = put_rows(txn, table, pack, key, index, pack->count - index);
     if (rc == 0)
-        rc = set_key(&open->bound, key);
+        rc = lmdb_key_set(&open->bound, key);
     pack_truncate(pack, index);
     return rc;
 }
@@ -308,7 +295,7 @@ int packs_make_place(struct lmdb_txn *txn, enum store_table table, struct place_
     if (rc == 0)
         rc = store_unstored(txn, table);
     if (rc == 0)
-        rc = set_key(&at->open->key, key);
+        rc = lmdb_key_set(&at->open->key, key);
     pack_clear(pack);
     at->open->stored = false;
     at->open->dirty = true;

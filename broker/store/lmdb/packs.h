@@ -29,17 +29,12 @@ static inline struct lmdb_packs *packs_of(struct lmdb_txn *txn, enum store_table
     return &lmdb_store_of(txn->base.store)->packs[table];
 }
 
-static inline struct slice lmdb_key_slice(const struct lmdb_key *key)
-{
-    return slice_of(key->data, key->size);
-}
-
 /* The open pack whose range the key is in; readers beside the writer see none. */
 struct place_in packs_find(struct lmdb_txn *txn, enum store_table table, struct slice key);
 /* The open pack under this key; NULL: it is not open, or not to be seen by this reader. */
 struct lmdb_open_pack *packs_under(struct lmdb_txn *txn, enum store_table table, struct slice key);
 /* The open pack that LMDB does not have (P3). NULL: there is none. */
-const struct lmdb_open_pack *packs_unstored(struct lmdb_txn *txn, enum store_table table);
+struct lmdb_open_pack *packs_unstored(struct lmdb_txn *txn, enum store_table table);
 /* The pack whose range the key is in, according to LMDB; the cursor is placed on it. */
 int packs_locate(struct lmdb_txn *txn, enum store_table table, struct slice key, MDB_cursor **ret,
                  struct spot *spot) MUST_USE;

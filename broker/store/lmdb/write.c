@@ -17,8 +17,7 @@ static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice ke
                    uint8_t **ret_value);
 static int remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key);
 static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor);
-static void set_tail(struct lmdb_tail *tail, struct slice key);
-static struct slice tail_key(const struct lmdb_tail *tail);
+static int set_tail(struct lmdb_tail *tail, struct slice key);
 
 enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key,
                          size_t size, uint8_t **ret_value)
@@ -46,11 +45,11 @@ static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice ke
         rc = load_tail(tail, cursor);
     if (rc != 0)
         return rc;
-    append = has_tail && slice_compare(key, tail_key(tail)) > 0;
+    append = has_tail && slice_compare(key, lmdb_key_slice(&tail->key)) > 0;
     rc = mdb_cursor_put(cursor, &key_val, &value, MDB_RESERVE | (append ? MDB_APPEND : 0));
     ASSERT(rc != MDB_KEYEXIST); /* W1 */
     if (rc == 0 && append)
-        set_tail(tail, key);
+        rc = set_tail(tail, key);
     *ret_value = value.mv_data;
     return rc;
 }
@@ -77,7 +76,7 @@ static int remove_record(struct lmdb_txn *txn, enum store_table table, struct sl
         rc = mdb_cursor_get(cursor, &key_val, &value, MDB_SET);
     if (rc == 0)
         rc = mdb_cursor_del(cursor, 0);
-    if (rc == 0 && tail->known && slice_equal(key, tail_key(tail)))
+    if (rc == 0 && tail->known && slice_equal(key, lmdb_key_slice(&tail->key)))
         tail->known = false;
     return rc;
 }
@@ -88,25 +87,15 @@ static int load_tail(struct lmdb_tail *tail, MDB_cursor *cursor)
     MDB_val value;
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
 
-    if (rc == 0 && key.mv_size > STORE_KEY_MAX)
-        return MDB_CORRUPTED;
     if (rc == 0)
-        set_tail(tail, lmdb_slice(key));
-    else if (rc == MDB_NOTFOUND)
-        set_tail(tail, SLICE_EMPTY);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+        return set_tail(tail, lmdb_slice(key));
+    return rc == MDB_NOTFOUND ? set_tail(tail, SLICE_EMPTY) : rc;
 }
 
-static void set_tail(struct lmdb_tail *tail, struct slice key)
+static int set_tail(struct lmdb_tail *tail, struct slice key)
 {
-    ASSERT(key.size <= STORE_KEY_MAX);
-    tail->known = true;
-    tail->key.size = (uint16_t)key.size;
-    if (key.size > 0)
-        memcpy(tail->key.data, key.data, key.size);
-}
+    int rc = lmdb_key_set(&tail->key, key);
 
-static struct slice tail_key(const struct lmdb_tail *tail)
-{
-    return slice_of(tail->key.data, tail->key.size);
+    tail->known = rc == 0;
+    return rc;
 }

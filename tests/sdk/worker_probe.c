@@ -4,12 +4,14 @@
  *
  *     worker-probe QUEUE [NAME=VALUE...]
  *
- * NAME is an option of the worker (concurrency, prefetch, batch, grace_ms, session_ms,
+ * NAME is an option of the worker (name, concurrency, prefetch, batch, grace_ms, session_ms,
  * stop_when_empty, create_queue, max_run_ms, start_timeout_ms) or
- * sink=broker|file:DIR|postgres:CONNINFO|own:DIR, and policy=newest.
+ * sink=broker|file:DIR|postgres:CONNINFO|own:DIR, and policy=newest. With points=1, or with
+ * hold=POINT gate=FILE, it tells where its tasks are, see points.h.
  *
  * Payloads, a word and perhaps a number:
  *   work MS     takes so long; the result is the task's ID
+ *   echo MS     takes so long; the result is the payload, of which there may be more
  *   hold        goes on until told to stop, then saves a checkpoint and releases the task
  *   twice       hold at the first delivery, done at the second
  *   finish      goes on until told to stop, then is done after all
@@ -19,7 +21,7 @@
  *   zero        a result with a NUL byte in it
  *
  * Standard output, a line an event: begin ID DELIVERY [CHECKPOINT] | stop ID REASON | end ID |
- * batch N | log LEVEL TEXT | stats NAME=VALUE... | run STATUS
+ * batch N | at POINT ID MS | log LEVEL TEXT | stats NAME=VALUE... | run STATUS
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -29,6 +31,14 @@
 #include <unistd.h>
 
 #include "ackd/ackd.h"
+#include "points.h"
+
+struct probe {
+    struct ackd_worker_options options;
+    bool has_points;
+    const char *hold;
+    const char *gate;
+};
 
 static const char *const stop_names[] = {"no", "drain", "cancelled", "done", "lost"};
 
@@ -58,7 +68,7 @@ static enum ackd_verdict obey(struct ackd_task *task, const char *word, long num
         return ackd_task_fail(task, "caf\xe9 is closed");
     if (strcmp(word, "finish") == 0)
         await_stop(task);
-    if (strcmp(word, "work") == 0)
+    if (strcmp(word, "work") == 0 || strcmp(word, "echo") == 0)
         sleep_ms(number);
     while (strcmp(word, "deaf") == 0)
         sleep_ms(1000);
@@ -69,6 +79,8 @@ static enum ackd_verdict obey(struct ackd_task *task, const char *word, long num
         free(large);
     } else if (strcmp(word, "zero") == 0) {
         ackd_task_set_result(task, "a\0b", 3);
+    } else if (strcmp(word, "echo") == 0) {
+        ackd_task_set_result(task, task->payload.data, task->payload.size);
     } else {
         ackd_task_set_result(task, task->id, strlen(task->id));
     }
@@ -84,6 +96,7 @@ static enum ackd_verdict handle(struct ackd_task *task, void *context)
     (void)sscanf(task->payload.data, "%15s %ld", word, &number);
     printf("begin %s %d %s\n", task->id, task->deliveries,
            task->checkpoint.data == NULL ? "" : (const char *)task->checkpoint.data);
+    points_pass("running", task->id);
     verdict = obey(task, word, number);
     printf("end %s\n", task->id);
     return verdict;
@@ -132,8 +145,9 @@ static struct ackd_sink *make_sink(const char *text, enum ackd_sink_policy polic
     return ackd_sink_postgres(text + 9, &options);
 }
 
-static void apply(struct ackd_worker_options *options, const char *name, const char *value)
+static void apply(struct probe *probe, const char *name, const char *value)
 {
+    struct ackd_worker_options *options = &probe->options;
     long number = strtol(value, NULL, 10);
     struct timespec now;
 
@@ -158,6 +172,14 @@ static void apply(struct ackd_worker_options *options, const char *name, const c
             make_sink(value, options->sink == NULL ? ACKD_SINK_FIRST : ACKD_SINK_NEWEST);
     else if (strcmp(name, "policy") == 0) /* before sink= */
         options->sink = ackd_sink_broker();
+    else if (strcmp(name, "points") == 0)
+        probe->has_points = number != 0;
+    else if (strcmp(name, "hold") == 0)
+        probe->hold = value;
+    else if (strcmp(name, "gate") == 0)
+        probe->gate = value;
+    else if (strcmp(name, "name") == 0)
+        options->name = value;
     else if (strcmp(name, "batch") == 0) {
         options->handler = NULL;
         options->batch_handler = handle_batch;
@@ -169,27 +191,39 @@ static void apply(struct ackd_worker_options *options, const char *name, const c
     }
 }
 
+static void begin_points(struct probe *probe)
+{
+    struct ackd_worker_options *options = &probe->options;
+
+    if (!probe->has_points && probe->hold == NULL)
+        return;
+    points_begin(probe->hold, probe->gate);
+    options->sink = points_around(options->sink != NULL ? options->sink : ackd_sink_broker());
+}
+
 int main(int argc, char **argv)
 {
-    struct ackd_worker_options options;
+    struct probe probe = {.hold = NULL};
     struct ackd_worker_stats stats = {.size = sizeof stats};
     struct ackd_worker *worker;
     struct ackd_error error;
     enum ackd_status status;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    ackd_worker_options_init(&options);
-    options.queue = argv[1];
-    options.handler = handle;
-    options.handle_signals = true;
-    options.log = log_line;
+    ackd_worker_options_init(&probe.options);
+    probe.options.queue = argv[1];
+    probe.options.handler = handle;
+    probe.options.handle_signals = true;
+    probe.options.log = log_line;
     for (int i = 2; i < argc; i++) {
         char *value = strchr(argv[i], '=');
 
         *value = '\0';
-        apply(&options, argv[i], value + 1);
+        apply(&probe, argv[i], value + 1);
     }
-    status = ackd_worker_new(&options, &worker, &error);
+    begin_points(&probe);
+    status = ackd_worker_new(&probe.options, &worker, &error);
+    points_pass("starting", "-");
     if (status == ACKD_OK) {
         status = ackd_worker_run(worker, &error);
         ackd_worker_stats(worker, &stats);

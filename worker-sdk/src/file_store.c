@@ -31,6 +31,7 @@ enum {
 static bool path_of(const char *task_id, char *ret_path);
 static bool write_file(struct file_store *self, struct ackd_bytes bytes, const char *path);
 static bool read_file(int fd, struct ackd_bytes *ret_bytes);
+static bool flush_directories(struct file_store *self, char *path);
 static bool flush_directory(int fd);
 static enum ackd_status no_name(const struct file_store *self, struct ackd_error *error);
 static enum ackd_status failed(const struct file_store *self, const char *what,
@@ -79,6 +80,8 @@ enum ackd_status file_store_find(struct file_store *self, const char *task_id, b
     *ret_found = faccessat(self->directory_fd, path, F_OK, 0) == 0;
     if (!*ret_found && errno != ENOENT && errno != ENOTDIR)
         return failed(self, "can't look into", error);
+    if (*ret_found && !flush_directories(self, path))
+        return failed(self, "can't flush", error);
     return ACKD_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sink_file.c -- results as files: write and flush each of a batch, rename it to its task's name,
- * then flush the directory once. Done is what has a file.
+ * then flush the directory once. Done is what has a file, once the directory has been flushed: the
+ * worker that renamed it may have been killed before it could.
  */
 #include <stdlib.h>
 
@@ -32,10 +33,13 @@ static enum ackd_status file_find_done(struct ackd_sink *sink, const char *queue
 {
     struct file_sink *self = (struct file_sink *)sink;
     enum ackd_status status = ACKD_OK;
+    bool any = false;
 
-    for (size_t i = 0; i < count && status == ACKD_OK; i++)
+    for (size_t i = 0; i < count && status == ACKD_OK; i++) {
         status = file_store_find(&self->store, task_ids[i], &ret_done[i], error);
-    return status;
+        any |= ret_done[i];
+    }
+    return any && status == ACKD_OK ? file_store_flush(&self->store, error) : status;
 }
 
 static enum ackd_status file_commit(struct ackd_sink *sink, const struct ackd_sink_result *results,

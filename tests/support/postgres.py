@@ -23,13 +23,13 @@ class Postgres:
         self.directory = Path(tempfile.mkdtemp(prefix="ackd-postgres-"))
         self.directory.chmod(0o755)
         self._programs = programs()
-        self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        self.conninfo = f"host={self.directory} dbname=postgres user={self._user}"
+        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.conninfo = f"host={self.directory} dbname=postgres user={self.user}"
         self.process: Process | None = None
 
     def __enter__(self) -> "Postgres":
         if os.geteuid() == 0:
-            shutil.chown(self.directory, self._user)
+            shutil.chown(self.directory, self.user)
         subprocess.run(self._as_user("initdb", "--pgdata", self.directory / "data", "--auth=trust",
                                      "--encoding=UTF8", "--locale=C", "--no-sync"),
                        check=True, capture_output=True, cwd="/")
@@ -57,6 +57,14 @@ class Postgres:
         if self.process and self.process.signal(signal.SIGQUIT):
             self.process.wait()
 
+    def crash(self) -> None:
+        """SIGKILL to the server; its children see that and end."""
+        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}")
+        children = (task / "children").read_text().split()
+        self.process.kill()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children),
+                   "PostgreSQL's children have ended")
+
     def query(self, sql: str) -> list[list[str]]:
         """The rows of one statement, all columns as text."""
         done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v",
@@ -74,7 +82,7 @@ class Postgres:
         command = [self._programs / program, *arguments]
         if os.geteuid() == 0:
             # Not runuser: it would stay as the parent of the server and not pass signals on.
-            return ["setpriv", "--reuid", self._user, "--regid", self._user, "--init-groups",
+            return ["setpriv", "--reuid", self.user, "--regid", self.user, "--init-groups",
                     "--pdeathsig", "KILL", "--", *command]
         return command
 

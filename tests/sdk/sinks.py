@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker import Broker
+from broker import Broker, Refused
 from postgres import Postgres
 
 # Whatever is done to a row stands in the audit.
@@ -41,12 +41,17 @@ class BrokerSink:
 
     def missing(self, task_ids: list[str]) -> list[str]:
         """Those without a result."""
-        found = self.results()
-        return [task_id for task_id in task_ids if task_id not in found]
+        return [task_id for task_id in task_ids if not self._has(task_id)]
 
     def problems(self) -> list[str]:
         """What ought not to be there."""
         return []
+
+    def _has(self, task_id: str) -> bool:
+        try:
+            return bool(self.broker.call("ResultService/Get", queue=self.queue, taskId=task_id))
+        except Refused:
+            return False
 
 
 @dataclass

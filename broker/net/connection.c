@@ -333,10 +333,12 @@ static void on_written(struct http_writer *writer, int status)
         resume(self);
 }
 
-static bool is_idle(const struct connection *self)
+/* Whether the connection may end as it is: no reply is owed, and no request half read, unless by a
+ * client that sends no more: the other half will not come. */
+static bool may_end(const struct connection *self)
 {
-    return self->state == CONNECTION_READING && self->reader.request == NULL &&
-           self->unsent_bytes == 0;
+    return self->state == CONNECTION_READING && self->unsent_bytes == 0 &&
+           (self->reader.request == NULL || self->peer_closed);
 }
 
 static void set_reading(struct connection *self)
@@ -382,7 +384,7 @@ static void settle(struct connection *self)
 
     if (self->state == CONNECTION_CLOSED)
         return;
-    if (ending && is_idle(self)) {
+    if (ending && may_end(self)) {
         connection_close(self);
         return;
     }

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""state.py -- what a running broker holds, by its own numbers and by the kernel's."""
+from pathlib import Path
+
+from broker import Broker
+from raw_http import RawClient
+
+
+def gauge(broker: Broker, name: str) -> int:
+    """A row of /metrics, by its whole name; 0 where there is none."""
+    with RawClient(broker.port) as raw:
+        text = raw.call("/metrics", verb="GET").body.decode()
+    return next((int(float(line.split()[1])) for line in text.splitlines()
+                 if line.startswith(name + " ")), 0)
+
+
+def rss_bytes(broker: Broker) -> int:
+    return memory_bytes(broker, "VmRSS")
+
+
+def peak_bytes(broker: Broker) -> int:
+    """The most that it has ever had in memory, or since reset_peak."""
+    return memory_bytes(broker, "VmHWM")
+
+
+def reset_peak(broker: Broker) -> None:
+    Path(f"/proc/{broker.process.pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def memory_bytes(broker: Broker, row: str) -> int:
+    status = Path(f"/proc/{broker.process.pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) << 10 for line in status.splitlines()
+                if line.startswith(row + ":"))

@@ -155,7 +155,7 @@ class Round:
     def _judge(self) -> list[str]:
         history = History.joined([client.history for client in self.clients])
         checker = Checker(history)
-        wrong = checker.check(self._look(checker))
+        wrong = checker.check(account_of(Wire(self._victim.port), checker))
         self.tally["calls"] = sum(client.calls for client in self.clients)
         self.tally["unknown"] = sum(client.unknown for client in self.clients)
         self.tally["tasks"] = len(checker.ledgers)
@@ -163,17 +163,17 @@ class Round:
         self.tally.update(f"{settle.verb} {settle.outcome}" for settle in history.settles)
         return wrong
 
-    def _look(self, checker: Checker) -> End:
-        """The broker's own account at the end."""
-        wire = Wire(self._victim.port)
-        queue, check = queue_of(wire), wire.ask("AdminService/Check")
-        unsure = checker.unsure()
-        states = {task_id: state_of(wire, task_id) for task_id in unsure}
-        sure = sorted(checker.ledgers.keys() - set(unsure))
-        for at in range(0, len(sure), CHUNK):
-            states |= {task_id: "none" for task_id in missing(wire, sure[at:at + CHUNK])}
-        return End({name: int(count) for name, count in queue["counts"].items()},
-                   int(queue.get("deliveries", 0)), int(check.get("problemCount", 0)), states)
+
+def account_of(wire: Wire, checker: Checker) -> End:
+    """The broker's own account when all is drained."""
+    queue, check = queue_of(wire), wire.ask("AdminService/Check")
+    unsure = checker.unsure()
+    states = {task_id: state_of(wire, task_id) for task_id in unsure}
+    sure = sorted(checker.ledgers.keys() - set(unsure))
+    for at in range(0, len(sure), CHUNK):
+        states |= {task_id: "none" for task_id in missing(wire, sure[at:at + CHUNK])}
+    return End({name: int(count) for name, count in queue["counts"].items()},
+               int(queue.get("deliveries", 0)), int(check.get("problemCount", 0)), states)
 
 
 def queue_of(wire: Wire) -> dict:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""broker_fixtures.py -- for a conftest.py: a broker for all tests of a file, or one with flags of its
-own."""
+"""broker_fixtures.py -- for a conftest.py: a broker for all tests of a file, or one with flags."""
 import pytest
 from broker import Broker
 from raw_http import RawClient

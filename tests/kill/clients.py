@@ -32,8 +32,9 @@ WAKE_UP = 0.03  # how often, in a cycle, somebody acks what had been left
 class Load:
     """What all clients share: where the broker is, how much is open, and what is wanted."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, queue: str = QUEUE):
         self.port = port
+        self.queue = queue
         self.is_publishing = True
         self.is_over = False
         self._open = 0
@@ -125,7 +126,7 @@ class Publisher(Client):
             if not self.load.is_publishing:
                 return
             self._pending = self._choose()
-        reply, span = self.ask("TaskService/Publish", queue=QUEUE, tasks=[
+        reply, span = self.ask("TaskService/Publish", queue=self.load.queue, tasks=[
             {"taskId": task_id, "payload": payload_of(task_id)} for task_id in self._pending])
         if reply is None:
             self._enter(span, {task_id: UNKNOWN for task_id in self._pending})
@@ -207,7 +208,7 @@ class Worker(Client):
         kept_by = ({"sessionId": self._session} if self._session else {"leaseMs": LEASE_MS})
         began = now_ms()
         try:
-            reply, span = self.ask("TaskService/Lease", queue=QUEUE, maxTasks=count,
+            reply, span = self.ask("TaskService/Lease", queue=self.load.queue, maxTasks=count,
                                    waitMs=0 if wishes else WAIT_MS,
                                    acks=[wish.item() for wish in acks],
                                    nacks=[wish.item() for wish in nacks], **kept_by)
@@ -273,7 +274,7 @@ class Worker(Client):
 
     def _open_session(self) -> None:
         if self._has_sessions and not self._session and not self.load.is_over:
-            self._beat("SessionService/Open", queue=QUEUE, worker=self.name, sessionMs=SESSION_MS)
+            self._beat("SessionService/Open", queue=self.load.queue, worker=self.name, sessionMs=SESSION_MS)
 
     def _beat(self, method: str, **fields) -> None:
         try:

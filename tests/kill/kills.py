@@ -23,12 +23,13 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "support"), str(TESTS / "crash")]
 
-from checker import Checker, End  # noqa: E402
+from account import account_of, is_drained, queue_of  # noqa: E402
+from checker import Checker  # noqa: E402
 from clients import QUEUE, Client, Load, Publisher, Worker  # noqa: E402
 from history import History  # noqa: E402
 from power_cut import SHIM, scratch_directory  # noqa: E402
 from processes import BUILD, Process, free_port, wait_until  # noqa: E402
-from script import Refused, Wire  # noqa: E402
+from script import Wire  # noqa: E402
 
 PUBLISHERS = 8
 WORKERS = 8
@@ -40,7 +41,6 @@ RANDOM_S = 0.6
 OVERDUE_S = 5  # a point that was not passed often enough by then
 SYNC_US = 500  # as a fast disk; in memory all commits would be over before load gathers
 TOLD_MAX = 10  # sentences of a round
-CHUNK = 1000  # tasks asked for in one look
 
 
 class Victim:
@@ -147,7 +147,7 @@ class Round:
         for publisher in self.publishers:
             publisher.join()
         wire = Wire(self._victim.port)
-        wait_until(lambda: is_drained(queue_of(wire)), "all tasks are done or dead")
+        wait_until(lambda: is_drained(queue_of(wire, QUEUE)), "all tasks are done or dead")
         self._load.stop()
         for worker in self.workers:
             worker.join()
@@ -155,49 +155,13 @@ class Round:
     def _judge(self) -> list[str]:
         history = History.joined([client.history for client in self.clients])
         checker = Checker(history)
-        wrong = checker.check(account_of(Wire(self._victim.port), checker))
+        wrong = checker.check(account_of(Wire(self._victim.port), QUEUE, checker))
         self.tally["calls"] = sum(client.calls for client in self.clients)
         self.tally["unknown"] = sum(client.unknown for client in self.clients)
         self.tally["tasks"] = len(checker.ledgers)
         self.tally["leases"] = len(history.leases)
         self.tally.update(f"{settle.verb} {settle.outcome}" for settle in history.settles)
         return wrong
-
-
-def account_of(wire: Wire, checker: Checker) -> End:
-    """The broker's own account when all is drained."""
-    queue, check = queue_of(wire), wire.ask("AdminService/Check")
-    unsure = checker.unsure()
-    states = {task_id: state_of(wire, task_id) for task_id in unsure}
-    sure = sorted(checker.ledgers.keys() - set(unsure))
-    for at in range(0, len(sure), CHUNK):
-        states |= {task_id: "none" for task_id in missing(wire, sure[at:at + CHUNK])}
-    return End({name: int(count) for name, count in queue["counts"].items()},
-               int(queue.get("deliveries", 0)), int(check.get("problemCount", 0)), states)
-
-
-def queue_of(wire: Wire) -> dict:
-    return wire.ask("QueueService/Get", name=QUEUE)["queue"]
-
-
-def is_drained(queue: dict) -> bool:
-    return not any(int(queue["counts"].get(name, 0)) for name in ("ready", "leased", "delayed"))
-
-
-def state_of(wire: Wire, task_id: str) -> str:
-    """As "done"; "none": there is no such task."""
-    try:
-        state = wire.ask("TaskService/Get", queue=QUEUE, taskId=task_id)["task"]["state"]
-        return state.removeprefix("TASK_STATE_").lower()
-    except Refused:
-        return "none"
-
-
-def missing(wire: Wire, task_ids: list[str]) -> list[str]:
-    """Those that the broker does not know: publishing them again stores them."""
-    reply = wire.ask("TaskService/Publish", queue=QUEUE,
-                     tasks=[{"taskId": task_id} for task_id in task_ids])
-    return [outcome["taskId"] for outcome in reply["outcomes"] if "error" not in outcome]
 
 
 def choose_points(count: int, dice: random.Random) -> list[str]:

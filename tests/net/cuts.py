@@ -22,12 +22,12 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "support"), str(TESTS / "crash"), str(TESTS / "kill")]
 
+from account import account_of, is_drained, queue_of  # noqa: E402
 from broker import Broker  # noqa: E402
 from calls import Call, Caller  # noqa: E402
 from checker import Checker  # noqa: E402
 from clients import QUEUE, Load, Publisher, Worker  # noqa: E402
 from history import History, Span, now_ms  # noqa: E402
-from kills import account_of, is_drained, queue_of  # noqa: E402
 from power_cut import scratch_directory  # noqa: E402
 from processes import wait_until  # noqa: E402
 from proxy import KINDS, REPLY, REQUEST, Fault, Proxy  # noqa: E402
@@ -200,11 +200,11 @@ def judge(broker: Broker, drainer: Caller, others: History) -> list[str]:
 
     def is_drained_by_now() -> bool:
         drainer.settle_all()
-        return is_drained(queue_of(wire))
+        return is_drained(queue_of(wire, QUEUE))
 
     wait_until(is_drained_by_now, "all tasks are done")
     checker = Checker(History.joined([others, drainer.history]))
-    return checker.check(account_of(wire, checker))
+    return checker.check(account_of(wire, QUEUE, checker))
 
 
 def left_behind(broker: Broker, idle_connections: int) -> list[str]:

@@ -46,9 +46,13 @@ class Load:
             self._open += tasks
             self._changed.notify_all()
 
-    def wait_for_room(self) -> None:
+    def set_open(self, tasks: int) -> None:
+        """So many are, by what the broker says."""
+        self.add(tasks - self._open)
+
+    def wait_for_room(self, open_max: int = OPEN_TASKS_MAX) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._open < OPEN_TASKS_MAX or not self.is_publishing,
+            self._changed.wait_for(lambda: self._open < open_max or not self.is_publishing,
                                    timeout=0.5)
 
     def stop_publishing(self) -> None:

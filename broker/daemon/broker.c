@@ -144,6 +144,7 @@ static enum status open_service(struct broker *self, struct error *error)
         .stores = stores,
         .shard_count = (int)self->config->shards,
         .data_dir = uses_directory(self) ? self->config->data_dir : NULL,
+        .backup_bytes_per_s = self->config->backup_bytes_per_s,
         .restart_grace_ms = self->config->restart_grace_ms,
         .on_failure = on_failure,
         .context = self,

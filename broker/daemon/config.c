@@ -32,8 +32,10 @@ enum status config_read(struct config *ret_config, int argc, char **argv,
         status = read_environment(ret_config, error);
     if (status == STATUS_OK)
         status = read_flags(ret_config, argc, argv, ret_wish, error);
-    if (status != STATUS_OK || *ret_wish != CONFIG_RUN)
+    if (status != STATUS_OK || *ret_wish == CONFIG_HELP || *ret_wish == CONFIG_VERSION)
         return status;
+    if (*ret_wish == CONFIG_CHECK && ret_config->store == CONFIG_STORE_MEM)
+        return error_set(error, STATUS_INVALID, "--store mem keeps nothing to check");
     if (*ret_config->data_dir == '\0' && ret_config->store != CONFIG_STORE_MEM)
         return error_set(error, STATUS_INVALID,
                          "say where the data shall lie: ackd --data-dir DIR");
@@ -113,14 +115,14 @@ static enum status read_flag(char **argv, int *at, const struct option **ret_opt
     return STATUS_OK;
 }
 
-/* Whether the word asks for something else than a broker. */
+/* Whether the word asks for a text, whatever else is said. */
 static bool read_wish(const char *word, enum config_wish *ret_wish)
 {
     if (strcmp(word, "--version") == 0)
         *ret_wish = CONFIG_VERSION;
     else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         *ret_wish = CONFIG_HELP;
-    return *ret_wish != CONFIG_RUN;
+    return *ret_wish == CONFIG_HELP || *ret_wish == CONFIG_VERSION;
 }
 
 static enum status read_flags(struct config *config, int argc, char **argv,
@@ -135,6 +137,10 @@ static enum status read_flags(struct config *config, int argc, char **argv,
 
         if (read_wish(argv[i], ret_wish))
             return STATUS_OK;
+        if (strcmp(argv[i], "--check") == 0) {
+            *ret_wish = CONFIG_CHECK;
+            continue;
+        }
         status = read_flag(argv, &i, &option, &text, error);
         if (status != STATUS_OK)
             return status;
@@ -231,8 +237,11 @@ void config_print_help(FILE *out)
         group = (int)option->group;
         print_option(out, option);
     }
-    fputs("\nOther\n"
-          "  --help                      this text\n"
-          "  --version                   the version\n",
-          out);
+    fputs(
+        "\nOther\n"
+        "  --check                     read every record of --data-dir, print what is wrong, and\n"
+        "                              exit with 1 if anything is; not while a broker uses it\n"
+        "  --help                      this text\n"
+        "  --version                   the version\n",
+        out);
 }

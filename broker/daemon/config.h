@@ -30,6 +30,10 @@
       "threads that keep the queues, each with its own store; may grow later, not shrink")         \
     X(STORAGE, map_bytes, "map-size", SIZE, "SIZE", 1 << 20, INT64_C(1) << 46, "64GiB",            \
       "the most a shard's store may grow to: address space, not disk")                             \
+    X(STORAGE, backup_bytes_per_s, "backup-rate", SIZE, "SIZE", 1 << 20, INT64_C(1) << 40,         \
+      "64MiB",                                                                                     \
+      "what a backup copies of each shard in a second; faster once the store has grown "           \
+      "much meanwhile")                                                                            \
     X(STORAGE, restart_grace_ms, "restart-grace-ms", DURATION, "TIME", 0, 3600000, "10s",          \
       "how long leases and sessions found at the start live at least")                             \
     X(NETWORK, listen, "listen", LIST, "IP:PORT", 0, 0, "127.0.0.1:7333",                          \
@@ -77,7 +81,7 @@ struct config {
     struct limits limits;
 };
 
-enum config_wish { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
+enum config_wish { CONFIG_RUN, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION };
 
 /* Defaults, then the environment, then the flags. Texts are kept by pointer. STATUS_INVALID, with
  * a sentence that names the flag, if something does not fit. */

@@ -4,8 +4,9 @@
  *
  * The main thread only waits for signals: SIGTERM or SIGINT once to stop in order, twice to stop
  * at once. Exit 0: stopped in order; 1: could not start, storage failed, or stopped at once; 2:
- * wrong flags.
+ * wrong flags. With --check: 0 if all is well, else 1.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -15,12 +16,14 @@
 #include "base/map.h"
 #include "codec/codec.h"
 #include "daemon/broker.h"
+#include "daemon/check.h"
 #include "daemon/port_file.h"
 #include "daemon/signals.h"
 
 enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int run(const struct config *config);
+static int check(const struct config *config);
 
 int main(int argc, char **argv)
 {
@@ -40,7 +43,7 @@ int main(int argc, char **argv)
         config_print_help(stdout);
         return EXIT_STOPPED;
     }
-    return run(&config);
+    return wish == CONFIG_CHECK ? check(&config) : run(&config);
 }
 
 /* A descriptor a connection: as many as the machine's administrator allows. */
@@ -113,4 +116,19 @@ static int run(const struct config *config)
     port_file_remove(config->port_file);
     LOG_INFO("stopped", LOG_INT("pid", getpid()));
     return EXIT_STOPPED;
+}
+
+static int check(const struct config *config)
+{
+    struct error error = ERROR_NONE;
+    int64_t records;
+    int64_t problems;
+
+    log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
+    if (check_directory(config, stdout, &records, &problems, &error) != STATUS_OK) {
+        fprintf(stderr, "ackd: %s\n", error.message);
+        return EXIT_FAILED;
+    }
+    printf("%" PRId64 " records read, %" PRId64 " problems\n", records, problems);
+    return problems > 0 ? EXIT_FAILED : EXIT_STOPPED;
 }

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admin.c -- AdminService: the broker's own numbers, backup, check.
+ * admin.c -- AdminService: the broker's own numbers, and the check. Backup has backup.c.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-
 #include "service/internal.h"
 
 static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats *stats, int shard)
@@ -91,103 +85,4 @@ void service_check(struct service *self, struct service_call *call)
 {
     call->service = self;
     fan_out(call, sizeof(struct inspect_call), NULL, NULL, start_check, build_check);
-}
-
-/* ---- backup ---- */
-
-static bool is_backup_name(const char *name)
-{
-    size_t size = strlen(name);
-
-    if (size == 0 || size > QUEUE_NAME_BYTES_MAX || strchr("._-", name[0]) != NULL)
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-           size;
-}
-
-static char *name_of_now(struct service_call *call)
-{
-    time_t now_s = service_now_ms(call->service) / 1000;
-    struct tm utc;
-    char text[32];
-
-    gmtime_r(&now_s, &utc);
-    strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
-    return arena_string(call->arena, slice_of_string(text));
-}
-
-/* Makes `<data dir>/backups/<name>`, which must not be there. */
-static enum status make_directory(struct service_call *call, const char *name, char **ret_path)
-{
-    const char *data_dir = call->service->options.data_dir;
-    char *parent = arena_printf(call->arena, "%s/backups", data_dir);
-
-    *ret_path = arena_printf(call->arena, "%s/backups/%s", data_dir, name);
-    if (parent == NULL || *ret_path == NULL)
-        return error_set(&call->error, STATUS_TOO_LARGE, NULL);
-    if (mkdir(parent, 0700) != 0 && errno != EEXIST)
-        return error_set(&call->error, STATUS_INTERNAL, "%s: %s", parent, strerror(errno));
-    if (mkdir(*ret_path, 0700) == 0)
-        return STATUS_OK;
-    if (errno == EEXIST)
-        return error_limit(&call->error, STATUS_INVALID, "name", 0, 0,
-                           "there is a backup \"%s\" already", name);
-    return error_set(&call->error, STATUS_INTERNAL, "%s: %s", *ret_path, strerror(errno));
-}
-
-static void prepare_backup(struct fan *fan, struct call *base, int shard)
-{
-    struct inspect_call *call = CONTAINER_OF(base, struct inspect_call, call);
-
-    call->directory =
-        arena_printf(fan->call->arena, "%s/shard-%d", (const char *)fan->call->context, shard);
-}
-
-static void start_backup(struct shard *shard, struct call *base)
-{
-    shard_backup(shard, CONTAINER_OF(base, struct inspect_call, call));
-}
-
-static ProtobufCMessage *build_backup(struct service_call *call, struct fan *fan)
-{
-    PB(BackupResponse) *response = PB_NEW(call->arena, BackupResponse, backup_response);
-    const char *path = call->context;
-
-    if (response == NULL)
-        return NULL;
-    for (int i = 0; i < fan->count; i++)
-        response->bytes += (int64_t)CONTAINER_OF(fan->calls[i], struct inspect_call, call)->bytes;
-    path += strlen(call->service->options.data_dir) + 1;
-    response->path = arena_string(call->arena, slice_of_string(path));
-    return response->path == NULL ? NULL : &response->base;
-}
-
-void service_backup(struct service *self, struct service_call *call)
-{
-    const PB(BackupRequest) *request = (const void *)call->request;
-    const char *name = request->name;
-    char *path;
-
-    call->service = self;
-    if (self->options.data_dir == NULL) {
-        error_set(&call->error, STATUS_UNIMPLEMENTED, "this store keeps nothing to back up");
-        refuse(call);
-        return;
-    }
-    if (name[0] == '\0')
-        name = name_of_now(call);
-    if (name == NULL || !is_backup_name(name)) {
-        error_limit(&call->error, STATUS_INVALID, "name", QUEUE_NAME_BYTES_MAX,
-                    (int64_t)strlen(request->name),
-                    "a backup's name has letters, digits and . _ -, at most %d",
-                    QUEUE_NAME_BYTES_MAX);
-        refuse(call);
-        return;
-    }
-    if (make_directory(call, name, &path) != STATUS_OK) {
-        refuse(call);
-        return;
-    }
-    call->context = path;
-    fan_out(call, sizeof(struct inspect_call), NULL, prepare_backup, start_backup, build_backup);
 }

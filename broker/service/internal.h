@@ -8,7 +8,7 @@
  *   validate.c    the rules of what callers may send
  *   wire.c        shards' structs as protobuf messages
  *   queue.c publish.c lease.c settle.c task.c session.c dead_letter.c result.c dataset.c admin.c
- *                 the handlers
+ *   backup.c      the handlers
  */
 #ifndef ACKD_SERVICE_INTERNAL_H
 #define ACKD_SERVICE_INTERNAL_H
@@ -44,6 +44,7 @@ struct service {
     struct directory *directory;
     atomic_bool ready;
     atomic_bool failed;
+    atomic_bool is_backing_up;
     int64_t started_ms;
 };
 

@@ -87,11 +87,12 @@ struct service_call {
 struct service_options {
     struct clock clock;
     struct limits limits;
-    struct store **stores;    /* one a shard, opened; the service closes them */
-    int shard_count;          /* 1 .. 64 */
-    const char *data_dir;     /* where backups go; NULL: no backups */
-    int64_t restart_grace_ms; /* least life of leases and sessions found at start */
-    bool stepped;             /* no threads: whoever opened the service calls service_step */
+    struct store **stores;      /* one a shard, opened; the service closes them */
+    int shard_count;            /* 1 .. 64 */
+    const char *data_dir;       /* where backups go; NULL: no backups */
+    int64_t backup_bytes_per_s; /* a shard's copy, at most; 0: no bound */
+    int64_t restart_grace_ms;   /* least life of leases and sessions found at start */
+    bool stepped;               /* no threads: whoever opened the service calls service_step */
     /* Called once, on a shard's thread, when storage failed: nothing may be served any more. */
     void (*on_failure)(void *context);
     void *context;

@@ -394,9 +394,9 @@ extern const struct verb verb_stats;
 #define CHECK_PROBLEMS_MAX 100
 struct inspect_call {
     struct call call;
-    const char *directory; /* backup: where to */
-    uint64_t bytes;        /* backup, out */
-    int64_t records;       /* check, out */
+    struct store_copy copy;  /* backup */
+    const atomic_bool *stop; /* once it is true, the call is given up; may be NULL */
+    int64_t records;         /* check, out */
     int64_t problem_count;
     char *problems[CHECK_PROBLEMS_MAX];
 };

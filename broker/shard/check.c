@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #define PIECE 256
+#define LOOK_ROWS 16384 /* between two looks at what the store has grown by */
 
 struct counted {
     struct map_node node;
@@ -31,18 +32,25 @@ struct counted {
     int64_t returned[PRIORITY_COUNT];
 };
 
-static row_checker check_queue, check_dataset;
+static row_checker check_meta, check_queue, check_dataset;
 
 static const struct {
     enum store_table table;
     row_checker *check;
 } passes[] = {
-    {STORE_ACTIVE, check_active},     {STORE_TASK, check_task},
-    {STORE_RETURNED, check_returned}, {STORE_DUE, check_due},
-    {STORE_DEAD, check_dead},         {STORE_ID, check_id},
-    {STORE_RESULT, check_result},     {STORE_CHECKPOINT, check_checkpoint},
-    {STORE_CHUNK, check_chunk},       {STORE_SESSION, check_session},
-    {STORE_QUEUE, check_queue},       {STORE_DATASET, check_dataset}, /* last: they compare */
+    {STORE_META, check_meta},
+    {STORE_ACTIVE, check_active},
+    {STORE_TASK, check_task},
+    {STORE_RETURNED, check_returned},
+    {STORE_DUE, check_due},
+    {STORE_DEAD, check_dead},
+    {STORE_ID, check_id},
+    {STORE_RESULT, check_result},
+    {STORE_CHECKPOINT, check_checkpoint},
+    {STORE_CHUNK, check_chunk},
+    {STORE_SESSION, check_session},
+    {STORE_QUEUE, check_queue},
+    {STORE_DATASET, check_dataset}, /* last: they compare */
 };
 
 void checker_problem(struct checker *self, enum store_table table, struct slice key,
@@ -73,16 +81,41 @@ bool checker_get(struct checker *self, enum store_table table, struct slice key,
     return status == STATUS_OK;
 }
 
-static enum status check_table(struct checker *self, enum store_table table, row_checker *check)
+/* The snapshot keeps every page that is freed meanwhile, so that the store grows: by no more than a
+ * quarter of the room that it had. */
+static enum status look_at_growth(struct checker *self, struct store *store)
+{
+    struct store_usage usage;
+    enum status status;
+
+    if (self->call->stop != NULL && atomic_load(self->call->stop))
+        return STATUS_UNAVAILABLE;
+    if (self->call->records < self->look_at)
+        return STATUS_OK;
+    self->look_at = self->call->records + LOOK_ROWS;
+    status = store_usage(store, &usage);
+    if (status == STATUS_OK && self->file_bytes_max == 0)
+        self->file_bytes_max = usage.file_bytes + (usage.max_bytes - usage.file_bytes) / 4;
+    if (status == STATUS_OK && usage.file_bytes > self->file_bytes_max)
+        status = error_set(&self->call->call.error, STATUS_STORE_FULL,
+                           "the check was given up: the store grew too much meanwhile; try again "
+                           "when it has less to do, or check a backup");
+    return status;
+}
+
+static enum status check_table(struct checker *self, struct store *store, enum store_table table,
+                               row_checker *check)
 {
     struct store_row rows[PIECE];
     struct key from = {.size = 0};
     size_t count = PIECE;
 
     while (count == PIECE) {
-        enum status status =
-            store_scan(self->txn, table, key_slice(&from), SLICE_EMPTY, rows, PIECE, &count);
+        enum status status = look_at_growth(self, store);
 
+        if (status == STATUS_OK)
+            status =
+                store_scan(self->txn, table, key_slice(&from), SLICE_EMPTY, rows, PIECE, &count);
         if (status != STATUS_OK)
             return status;
         for (size_t i = 0; i < count; i++)
@@ -116,10 +149,21 @@ enum status check_run(struct store *store, struct inspect_call *call)
         return status;
     map_init(&self.counts);
     for (size_t i = 0; i < sizeof passes / sizeof passes[0] && status == STATUS_OK; i++)
-        status = check_table(&self, passes[i].table, passes[i].check);
+        status = check_table(&self, store, passes[i].table, passes[i].check);
     store_abort(self.txn);
     free_counts(&self.counts);
     return status;
+}
+
+/* A running shard has read it at its start; a copy may be of any age. */
+static void check_meta(struct checker *self, const struct store_row *row)
+{
+    struct meta_record record;
+
+    if (meta_record_read(row->key, row->value, &record) != STATUS_OK)
+        checker_problem(self, STORE_META, row->key, "the record can't be read (C1)");
+    else if (record.format != STORE_FORMAT)
+        checker_problem(self, STORE_META, row->key, "the store has a format that is not read (C1)");
 }
 
 static struct counted *counted_of(struct checker *self, uint32_t queue, uint32_t dataset)

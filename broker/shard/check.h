@@ -23,7 +23,9 @@ struct checker {
     struct store_txn *txn;
     struct inspect_call *call;
     struct map counts;
-    enum status failed; /* the store refused a read: the snapshot can't be read any further */
+    enum status failed;      /* the store refused a read: the snapshot can't be read any further */
+    int64_t look_at;         /* how many records are read before the next look at growth */
+    uint64_t file_bytes_max; /* a larger file: too much growth; 0: before the first look */
     struct checked_queue queue; /* the last one looked at: rows come queue by queue */
 };
 

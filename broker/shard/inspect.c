@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * inspect.c -- backup and check: long reads over a snapshot, on a thread of their own, so that the
- * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile.
+ * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile;
+ * and given up when the shard drains, whose end they would put off.
  */
 #include <signal.h>
 
@@ -15,10 +16,20 @@ struct inspection {
 
 static enum status run_backup(struct store *store, struct inspect_call *call)
 {
-    enum status status = store_backup(store, call->directory, &call->bytes);
+    enum status status;
 
-    if (status != STATUS_OK)
-        error_set(&call->call.error, status, "the copy to %s failed", call->directory);
+    if (call->copy.directory == NULL)
+        return error_set(&call->call.error, STATUS_TOO_LARGE, NULL); /* no memory for its name */
+    call->copy.stop = call->stop;
+    status = store_backup(store, &call->copy);
+    if (status == STATUS_STORE_FULL)
+        error_set(
+            &call->call.error, status,
+            "the copy to %s was given up: there is no room for it, or too little for what the "
+            "store grows by meanwhile",
+            call->copy.directory);
+    else if (status != STATUS_OK)
+        error_set(&call->call.error, status, "the copy to %s failed", call->copy.directory);
     return status;
 }
 
@@ -29,7 +40,9 @@ static void *inspector_main(void *argument)
     struct call *call = &self->call->call;
     enum status status = self->run(shard->store, self->call);
 
-    if (status != STATUS_OK && call->error.status == STATUS_OK)
+    if (status != STATUS_OK && atomic_load(&shard->draining))
+        error_set(&call->error, STATUS_UNAVAILABLE, "the broker is stopping");
+    else if (status != STATUS_OK && call->error.status == STATUS_OK)
         error_set(&call->error, status, NULL);
     atomic_store(&shard->inspecting, false);
     mailbox_post(call->mailbox, &call->letter);
@@ -57,6 +70,7 @@ static void start(struct shard *self, struct inspect_call *call,
     if (self->has_inspector)
         pthread_join(self->inspector, NULL); /* it has posted its last letter */
     *inspection = (struct inspection){self, call, run};
+    call->stop = &self->draining;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* raised by the thread itself, where a disk can't be read */
     pthread_sigmask(SIG_SETMASK, &all, &before);

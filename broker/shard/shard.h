@@ -72,5 +72,9 @@ void shard_stop(struct shard *self);
  * else STATUS_UNAVAILABLE. */
 void shard_backup(struct shard *self, struct inspect_call *call);
 void shard_check(struct shard *self, struct inspect_call *call);
+/* What shard_check runs, on the calling thread: also for a store that no shard has opened. The
+ * arena and the check's fields of the call are all it uses. STATUS_STORE_FULL: given up, since the
+ * store grew too much meanwhile; STATUS_UNAVAILABLE: stopped. */
+enum status check_run(struct store *store, struct inspect_call *call) MUST_USE;
 
 #endif

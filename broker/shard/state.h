@@ -485,7 +485,4 @@ int64_t sweep_next_ms(const struct shard *shard);
 /* ---- dataset.c ---- */
 void dataset_note_done(struct dataset *dataset, int64_t done, int64_t now_ms);
 
-/* ---- check.c ---- */
-enum status check_run(struct store *store, struct inspect_call *call);
-
 #endif

@@ -121,10 +121,10 @@ enum status store_usage(struct store *self, struct store_usage *ret_usage)
     return self->ops->usage(self, ret_usage);
 }
 
-enum status store_backup(struct store *self, const char *directory, uint64_t *ret_bytes)
+enum status store_backup(struct store *self, struct store_copy *copy)
 {
-    ASSERT(directory[0] != '\0');
-    return self->ops->backup(self, directory, ret_bytes);
+    ASSERT(copy->directory[0] != '\0');
+    return self->ops->backup(self, copy);
 }
 
 void store_close(struct store *self)

@@ -31,6 +31,7 @@
 #ifndef ACKD_STORE_STORE_H
 #define ACKD_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,14 @@ struct store_usage {
     uint64_t max_bytes;  /* the most it may ever use */
 };
 
+/* A copy of a store, as asked for and as made. */
+struct store_copy {
+    const char *directory;   /* made by the copy; must not exist */
+    uint64_t bytes_per_s;    /* at most, unless the store grows much meanwhile; 0: no bound */
+    const atomic_bool *stop; /* once it is true the copy is given up; NULL: it is not */
+    uint64_t bytes;          /* out: copied */
+};
+
 struct store_txn;
 struct store;
 
@@ -98,7 +107,7 @@ struct store_ops {
                            uint8_t **ret_value);
     enum status (*remove)(struct store_txn *, enum store_table, struct slice key);
     enum status (*usage)(struct store *, struct store_usage *ret_usage);
-    enum status (*backup)(struct store *, const char *directory, uint64_t *ret_bytes);
+    enum status (*backup)(struct store *, struct store_copy *copy);
     void (*close)(struct store *);
 };
 
@@ -142,12 +151,12 @@ enum status store_remove(struct store_txn *txn, enum store_table table, struct s
 
 /* Any thread. */
 enum status store_usage(struct store *self, struct store_usage *ret_usage) MUST_USE;
-/* Copies the last commit into `directory` (made by this call; must not exist), synced, while
- * writers go on. Any thread, but not one that has a write transaction open. STATUS_INVALID: the
- * directory exists or can't be made; STATUS_STORE_FULL: no room there; STATUS_UNAVAILABLE: it
- * can't be written there (logged); STATUS_UNIMPLEMENTED: the engine keeps nothing on disk. Nothing
- * is left behind by a failure, and the store goes on. */
-enum status store_backup(struct store *self, const char *directory, uint64_t *ret_bytes) MUST_USE;
+/* Copies the last commit into a directory, synced, while writers go on. Any thread, but not one
+ * that has a write transaction open. STATUS_INVALID: the directory exists or can't be made;
+ * STATUS_STORE_FULL: no room there, or too little for what the store grows by meanwhile;
+ * STATUS_UNAVAILABLE: it can't be written there, or was stopped (logged); STATUS_UNIMPLEMENTED: the
+ * engine keeps nothing on disk. Nothing is left behind by a failure, and the store goes on. */
+enum status store_backup(struct store *self, struct store_copy *copy) MUST_USE;
 /* Ends the store; no transaction may be open. NULL is nothing. */
 void store_close(struct store *self);
 

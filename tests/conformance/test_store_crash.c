@@ -67,7 +67,7 @@ static int write_past_file_limit(struct fixture *self, int report)
     enum status status = STATUS_OK;
     struct store_txn *txn;
     struct store_usage usage;
-    uint64_t bytes;
+    struct store_copy copy = {.directory = "/nowhere"};
 
     (void)report;
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -89,7 +89,7 @@ static int write_past_file_limit(struct fixture *self, int report)
     if (store_begin_write(self->store, &txn) != STATUS_INTERNAL ||
         store_begin_read(self->store, &txn) != STATUS_INTERNAL ||
         store_usage(self->store, &usage) != STATUS_INTERNAL ||
-        store_backup(self->store, "/nowhere", &bytes) != STATUS_INTERNAL)
+        store_backup(self->store, &copy) != STATUS_INTERNAL)
         return 4;
     return 0;
 }

@@ -46,7 +46,10 @@ static void *run_backup(void *context)
 {
     struct backup_thread *self = context;
 
-    self->status = store_backup(self->store, self->path, &self->bytes);
+    struct store_copy copy = {.directory = self->path};
+
+    self->status = store_backup(self->store, &copy);
+    self->bytes = copy.bytes;
     return NULL;
 }
 
@@ -87,11 +90,12 @@ static void test_a_backup_into_a_directory_that_exists_is_refused(void **state)
 {
     struct fixture *self = *state;
     char path[PATH_MAX];
-    uint64_t bytes;
+    struct store_copy copy = {.directory = self->directory};
 
-    assert_int_equal(store_backup(self->store, self->directory, &bytes), STATUS_INVALID);
+    assert_int_equal(store_backup(self->store, &copy), STATUS_INVALID);
     fixture_path(self, "no/such/parent", path);
-    assert_int_equal(store_backup(self->store, path, &bytes), STATUS_INVALID);
+    copy.directory = path;
+    assert_int_equal(store_backup(self->store, &copy), STATUS_INVALID);
     must_put(self->store, STORE_TASK, "a", "the store goes on");
 }
 

@@ -78,9 +78,9 @@ static void test_a_crash_drops_the_open_transaction_and_the_armed_fault(void **s
 static void test_a_backup_is_refused_for_there_is_no_file(void **state)
 {
     struct fixture *self = *state;
-    uint64_t bytes;
+    struct store_copy copy = {.directory = self->path};
 
-    assert_int_equal(store_backup(self->store, self->path, &bytes), STATUS_UNIMPLEMENTED);
+    assert_int_equal(store_backup(self->store, &copy), STATUS_UNIMPLEMENTED);
 }
 
 int main(void)

@@ -3,63 +3,242 @@
  * backup.c -- a copy of the last commit that is itself a store.
  *
  * LMDB copies within a read transaction, pages as they lie (without MDB_CP_COMPACT, whose copy of
- * large values overflows in the versions we meet). While it runs, pages that writers free stay
- * kept, so that the file may grow by what is written meanwhile. It begins by taking LMDB's writer
- * lock for a moment: a thread that has a write transaction open would wait for itself.
+ * large values overflows in the versions we meet). It knows no pace and no end, so it writes into
+ * a pipe, on a thread of its own, and this one moves what comes out to the file: as fast as the
+ * pace has it (pace.h), and when the copy is given up, closing the pipe ends the transaction.
+ *
+ * LMDB's thread begins by taking the writer's lock for a moment: a caller that has a write
+ * transaction open would wait for itself. It gives the lock back after two pages, for which the
+ * pipe has room whatever the pace.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "store/directory.h"
 #include "store/lmdb/lmdb_store.h"
+#include "store/lmdb/pace.h"
 
-static int copy_to(MDB_env *env, const char *path, uint64_t *ret_bytes);
+enum { PIECE_BYTES = 1 << 16 };
+enum { FLUSH_BYTES = 1 << 20 };  /* so much at most waits to be written, as far as we can say */
+#define NAP_NS INT64_C(50000000) /* between two looks at what the store grew by */
 
-enum status lmdb_backup(struct store *base, const char *directory, uint64_t *ret_bytes)
+struct copy {
+    struct lmdb_store *store;
+    struct store_copy *wanted;
+    struct pace pace;
+    int64_t began_ns;
+    size_t last_page; /* of the store when the copy began */
+    uint64_t copied;
+    int in; /* the pipe's ends */
+    int out;
+    int file;
+    int reader_rc; /* LMDB's thread's; 0, an errno or LMDB's error */
+};
+
+static int copy_to(struct copy *self, const char *directory);
+static void close_if_open(int *fd);
+
+enum status lmdb_backup(struct store *base, struct store_copy *wanted)
 {
-    struct lmdb_store *self = lmdb_store_of(base);
+    struct copy self = {
+        .store = lmdb_store_of(base), .wanted = wanted, .in = -1, .out = -1, .file = -1};
     char path[PATH_MAX];
     int rc;
 
-    if (atomic_load(&self->failed))
+    if (atomic_load(&self.store->failed))
         return STATUS_INTERNAL;
-    if (snprintf(path, sizeof path, "%s/data.mdb", directory) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/data.mdb", wanted->directory) >= (int)sizeof path)
         return STATUS_INVALID;
-    if (mkdir(directory, 0700) != 0)
+    if (mkdir(wanted->directory, 0700) != 0)
         return errno == ENOSPC || errno == EDQUOT ? STATUS_STORE_FULL : STATUS_INVALID;
-    rc = copy_to(self->env, path, ret_bytes);
+    self.file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    rc = self.file < 0 ? errno : copy_to(&self, wanted->directory);
+    close_if_open(&self.in);
+    close_if_open(&self.out);
+    close_if_open(&self.file);
+    wanted->bytes = self.copied;
     if (rc == 0)
-        rc = directory_sync(directory);
+        rc = directory_sync(wanted->directory);
     if (rc == 0)
         return STATUS_OK;
 
     (void)unlink(path);
-    (void)rmdir(directory);
-    LOG_WARN("backup_failed", LOG_STRING("directory", directory),
-             LOG_STRING("error", mdb_strerror(rc)));
+    (void)rmdir(wanted->directory);
+    LOG_WARN("backup_failed", LOG_STRING("directory", wanted->directory),
+             LOG_STRING("error", mdb_strerror(rc)), LOG_INT("copied_bytes", (int64_t)self.copied));
     return rc == ENOSPC || rc == EDQUOT ? STATUS_STORE_FULL : STATUS_UNAVAILABLE;
 }
 
-/* 0, an errno or LMDB's error. */
-static int copy_to(MDB_env *env, const char *path, uint64_t *ret_bytes)
+static void close_if_open(int *fd)
 {
-    struct stat status = {.st_size = 0};
-    int rc;
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
 
-    if (file < 0)
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ENOSPC if the copy itself has no room. */
+static int set_pace(struct copy *self, const char *directory)
+{
+    MDB_envinfo info;
+    struct statvfs disk;
+    uint64_t size;
+    uint64_t map_room;
+    uint64_t disk_room;
+
+    if (mdb_env_info(self->store->env, &info) != 0 || statvfs(directory, &disk) != 0)
         return errno;
-    rc = mdb_env_copyfd2(env, file, 0);
-    if (rc == 0 && (fsync(file) != 0 || fstat(file, &status) != 0))
+    size = (info.me_last_pgno + 1) * self->store->page_bytes;
+    map_room = info.me_mapsize - size;
+    disk_room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (disk_room <= size)
+        return ENOSPC;
+    disk_room -= size;
+    self->last_page = info.me_last_pgno;
+    self->pace =
+        pace_of(self->wanted->bytes_per_s, size, map_room < disk_room ? map_room : disk_room);
+    self->began_ns = monotonic_ns();
+    return 0;
+}
+
+static void *reader_main(void *argument)
+{
+    struct copy *self = argument;
+
+    self->reader_rc = mdb_env_copyfd2(self->store->env, self->out, 0);
+    close_if_open(&self->out); /* the other end sees the end */
+    return NULL;
+}
+
+/* Without signals: EPIPE says enough, and only a disk that can't be read may end the thread. */
+static int start_reader(struct copy *self, pthread_t *ret_thread)
+{
+    sigset_t all;
+    sigset_t before;
+    int rc;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(ret_thread, NULL, reader_main, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static bool is_stopped(const struct copy *self)
+{
+    return self->wanted->stop != NULL && atomic_load(self->wanted->stop);
+}
+
+/* Waits as the pace has it. ECANCELED: stop; ENOSPC: the store grew too much. */
+static int keep_pace(struct copy *self)
+{
+    for (;;) {
+        MDB_envinfo info;
+        uint64_t grown;
+        int64_t wait_ns;
+        int rc = mdb_env_info(self->store->env, &info);
+
+        if (rc != 0)
+            return rc;
+        grown = (info.me_last_pgno - self->last_page) * self->store->page_bytes;
+        if (is_stopped(self))
+            return ECANCELED;
+        if (pace_gives_up(&self->pace, grown))
+            return ENOSPC;
+        wait_ns = pace_wait_ns(&self->pace, self->copied, grown, monotonic_ns() - self->began_ns);
+        if (wait_ns == 0)
+            return 0;
+        if (wait_ns > NAP_NS)
+            wait_ns = NAP_NS;
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)wait_ns}, NULL);
+    }
+}
+
+static int write_all(int file, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(file, data, size);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* From the pipe to the file, until LMDB has closed its end. Bytes are handed to the disk as they
+ * come: a fsync of all of them at the end would hold up the commits. */
+static int move_all(struct copy *self)
+{
+    uint8_t piece[PIECE_BYTES];
+    uint64_t flushed = 0;
+
+    for (;;) {
+        ssize_t came = read(self->in, piece, sizeof piece);
+        int rc;
+
+        if (came == 0)
+            return 0;
+        if (came < 0 && errno == EINTR)
+            continue;
+        rc = came < 0 ? errno : write_all(self->file, piece, (size_t)came);
+        if (rc != 0)
+            return rc;
+        self->copied += (uint64_t)came;
+        if (self->copied - flushed >= FLUSH_BYTES) {
+            (void)sync_file_range(self->file, (off64_t)flushed, (off64_t)(self->copied - flushed),
+                                  SYNC_FILE_RANGE_WRITE);
+            flushed = self->copied;
+        }
+        rc = keep_pace(self);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* 0, an errno or LMDB's error. */
+static int copy_to(struct copy *self, const char *directory)
+{
+    pthread_t reader;
+    int ends[2];
+    int rc = set_pace(self, directory);
+
+    if (rc == 0 && pipe2(ends, O_CLOEXEC) != 0)
         rc = errno;
-    if (close(file) != 0 && rc == 0)
+    if (rc != 0)
+        return rc;
+    self->in = ends[0];
+    self->out = ends[1];
+    rc = start_reader(self, &reader);
+    if (rc != 0)
+        return rc;
+    rc = move_all(self);
+    close_if_open(&self->in); /* if we gave up: the reader's next write fails */
+    (void)pthread_join(reader, NULL);
+    if (rc == 0)
+        rc = self->reader_rc;
+    if (rc == 0 && fsync(self->file) != 0)
         rc = errno;
-    *ret_bytes = (uint64_t)status.st_size;
     return rc;
 }

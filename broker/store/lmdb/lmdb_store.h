@@ -3,7 +3,8 @@
  * lmdb_store.h -- what the files of the LMDB engine share.
  *
  *   open.c    the environment, its checks, its end     usage.c   pages in use
- *   txn.c     begin, commit, abort, what errors mean   backup.c  a copy of the last commit
+ *   txn.c     begin, commit, abort, what errors mean   backup.c  a copy of the last commit,
+ *                                                      pace.c    and how fast it goes
  *   read.c    get_many, scan                           whole.c   whether the file was cut short
  *   write.c   reserve, remove
  *   packed.c, packed_scan.c, packs.c, pack.c: the same for tables that are packed
@@ -188,7 +189,7 @@ enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct 
                          size_t size, uint8_t **ret_value);
 enum status lmdb_remove(struct store_txn *base, enum store_table table, struct slice key);
 enum status lmdb_usage(struct store *base, struct store_usage *ret_usage);
-enum status lmdb_backup(struct store *base, const char *directory, uint64_t *ret_bytes);
+enum status lmdb_backup(struct store *base, struct store_copy *wanted);
 void lmdb_close(struct store *base);
 
 #endif

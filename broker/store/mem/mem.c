@@ -275,11 +275,10 @@ static enum status mem_usage(struct store *base, struct store_usage *ret_usage)
     return STATUS_OK;
 }
 
-static enum status mem_backup(struct store *base, const char *directory, uint64_t *ret_bytes)
+static enum status mem_backup(struct store *base, struct store_copy *copy)
 {
     (void)base;
-    (void)directory;
-    (void)ret_bytes;
+    (void)copy;
     return STATUS_UNIMPLEMENTED;
 }
 

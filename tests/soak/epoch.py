@@ -128,7 +128,8 @@ class Epoch:
         mixed = queue_of(wire, self.mixed.queue)
         datasets = wire.ask("DatasetService/List", queue=self.mixed.queue).get("datasets", [])
         wrong = self._account.judge(mixed["counts"], datasets) + self._judge_fleet(wire)
-        wrong += checker.check(account_of(wire, self.load.queue, checker))  # its check is of all queues
+        # The broker's check in it is of all queues.
+        wrong += checker.check(account_of(wire, self.load.queue, checker))
         self.tally.update(
             tasks=len(checker.ledgers) + int(mixed["counts"]["published"]) + self._fleet_tasks,
             leases=len(history.leases) + int(mixed["deliveries"]),

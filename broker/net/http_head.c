@@ -12,6 +12,7 @@
 #include <string.h>
 
 static size_t plain_size(const struct http_head *self, struct slice bytes);
+static uint32_t count_spaces(struct slice text);
 static void scan_byte(struct http_head *self, uint8_t byte);
 
 void http_head_init(struct http_head *self)
@@ -27,6 +28,8 @@ size_t http_head_scan(struct http_head *self, struct slice bytes)
         bool in_line = self->place <= HTTP_HEAD_LINE;
         size_t size = plain_size(self, slice_of(bytes.data + at, bytes.size - at));
 
+        if (in_line && size > 0)
+            self->spaces += count_spaces(slice_of(bytes.data + at, size));
         if (size == 0) {
             scan_byte(self, bytes.data[at]);
             size = 1;
@@ -56,6 +59,17 @@ static size_t plain_size(const struct http_head *self, struct slice bytes)
         end = bytes.data + bytes.size;
     cr = memchr(bytes.data, '\r', (size_t)(end - bytes.data));
     return (size_t)((cr != NULL ? cr : end) - bytes.data);
+}
+
+static uint32_t count_spaces(struct slice text)
+{
+    const uint8_t *end = text.data + text.size;
+    uint32_t count = 0;
+
+    for (const uint8_t *at = text.data;
+         at < end && (at = memchr(at, ' ', (size_t)(end - at))) != NULL; at++)
+        count++;
+    return count;
 }
 
 static enum http_head_place after_line(enum http_head_place place, bool blank)

@@ -27,6 +27,7 @@ struct http_head {
     bool blank;          /* the line so far holds nothing */
     uint32_t bytes;      /* so far */
     uint32_t line_bytes; /* of them up to the request line's end */
+    uint32_t spaces;     /* in the request line */
 };
 
 void http_head_init(struct http_head *self);

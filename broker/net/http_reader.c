@@ -24,6 +24,9 @@
 
 /* Framing of a chunked body may double it, and add so much. */
 #define CHUNK_OVERHEAD_BYTES (64 << 10)
+/* llhttp takes any number of them between the words, and proxies differ in where the target ends.
+ */
+#define HTTP_LINE_SPACES 2
 
 static enum http_event feed_head(struct http_reader *self, struct slice *input);
 static enum http_event feed_body(struct http_reader *self, struct slice *input);
@@ -67,6 +70,7 @@ void http_reader_next(struct http_reader *self)
     self->whole = false;
     self->wants_continue = false;
     self->body_raw_bytes = 0;
+    self->body_last = 0;
 }
 
 enum http_event http_reader_feed(struct http_reader *self, struct slice *input, int64_t now_ms)
@@ -139,6 +143,8 @@ static enum http_event feed_head(struct http_reader *self, struct slice *input)
         return refuse(self, 414, "the request line is over 8 KiB");
     if (self->head.bytes > HTTP_HEAD_BYTES_MAX)
         return refuse(self, 431, "the request's head is over 16 KiB");
+    if (self->head.spaces > HTTP_LINE_SPACES)
+        return refuse(self, 400, "the request line has more than its two spaces");
     if (self->head.place == HTTP_HEAD_FOLDED)
         return refuse(self, 400, "a header field is folded over two lines");
     if (self->head.place == HTTP_HEAD_BARE_CR)
@@ -150,14 +156,28 @@ static enum http_event feed_head(struct http_reader *self, struct slice *input)
     return execute(self, input, size);
 }
 
+/* Whether a body in chunks ended with a bare LF, which llhttp takes for the end of no trailer
+ * fields. `used` is what it took at last; what came before that ended with `body_last`. */
+static bool ends_badly(const struct http_reader *self, struct slice used)
+{
+    uint8_t before_last = used.size > 1 ? used.data[used.size - 2] : self->body_last;
+
+    return self->whole && self->request->content_length < 0 && before_last != '\r';
+}
+
 static enum http_event feed_body(struct http_reader *self, struct slice *input)
 {
-    size_t before = input->size;
-    enum http_event event = execute(self, input, before);
+    struct slice used = *input;
+    enum http_event event = execute(self, input, input->size);
 
     if (event == HTTP_REFUSED)
         return event;
-    self->body_raw_bytes += (int64_t)(before - input->size);
+    used.size -= input->size;
+    if (ends_badly(self, used))
+        return refuse(self, 400, "the chunks end with an LF without its CR");
+    if (used.size > 0)
+        self->body_last = used.data[used.size - 1];
+    self->body_raw_bytes += (int64_t)used.size;
     if (self->body_raw_bytes > self->limits->body_bytes_max * 2 + CHUNK_OVERHEAD_BYTES)
         return refuse(self, 413, "the chunks' framing is larger than the body");
     return event;

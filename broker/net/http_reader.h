@@ -32,6 +32,7 @@ struct http_reader {
     struct http_request *request; /* owned; NULL between requests */
     const struct http_limits *limits;
     int64_t body_raw_bytes; /* with the chunks' framing */
+    uint8_t body_last;      /* the byte that came last of them */
     bool in_body;
     bool whole;
     bool wants_continue;

@@ -60,10 +60,24 @@ static void check_upgrade(struct http_request *request, const llhttp_t *parser)
         http_request_refuse(request, 501, STATUS_UNIMPLEMENTED, "the connection can't be upgraded");
 }
 
+/* What a name, an address and a port may consist of (RFC 3986 §3.2.2), without looking closer. */
+static bool is_host(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+
+        if (c <= ' ' || c >= 0x7f || strchr("\"#/<>?@\\^`{|}", c) != NULL)
+            return false;
+    }
+    return true;
+}
+
 static void check_host(struct http_request *request)
 {
     if (!request->http_1_0 && !request->fields[HTTP_HEADER_HOST].present)
         http_request_refuse(request, 400, STATUS_MALFORMED, "the field host is missing");
+    else if (!is_host(http_request_field(request, HTTP_HEADER_HOST)))
+        http_request_refuse(request, 400, STATUS_MALFORMED, "the field host names no host");
 }
 
 static void check_target(struct http_request *request)

@@ -274,6 +274,7 @@ static enum exit_code run(struct cli *cli)
     struct work *self = cli_alloc(cli, sizeof *self);
     const char *program = cli_argument(cli, 1);
     enum exit_code code;
+    int directory_fd;
 
     if (!child_program_exists(program))
         return cli_usage_error(cli, "there is no program \"%s\" that can be run", program);
@@ -281,13 +282,14 @@ static enum exit_code run(struct cli *cli)
                           .stop_ms = cli_number(cli, "grace"),
                           .release_delay_ms = cli_number(cli, "release-delay"),
                           .by_file = cli_flag(cli, "payload-file")};
-    if (!scratch_directory_make(self->directory)) {
+    directory_fd = scratch_directory_make(self->directory);
+    if (directory_fd < 0) {
         complain("%s can't be made: %s", self->directory, strerror(errno));
         return EXIT_REFUSED;
     }
     signal(SIGCHLD, SIG_DFL); /* who started ackctl may have ignored it */
     code = work(self);
-    scratch_directory_remove(self->directory);
+    scratch_directory_remove(self->directory, directory_fd);
     return code;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/leftovers.h"
 #include "cli/read_all.h"
 
 bool file_read(struct cli *cli, const char *path, struct slice *ret_data)
@@ -32,6 +33,18 @@ bool file_read(struct cli *cli, const char *path, struct slice *ret_data)
     return fault == 0;
 }
 
+/* What runs that were killed have left beside the path. */
+static void remove_leftovers(struct cli *cli, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    char *directory = arena_printf(&cli->arena, "%.*s", (int)(name - path), path);
+    char *prefix = arena_printf(&cli->arena, "%s.part-", name);
+
+    if (directory != NULL && prefix != NULL)
+        leftovers_remove(directory[0] == '\0' ? "." : directory, prefix);
+}
+
 bool output_file_open(struct output_file *self, struct cli *cli, const char *path)
 {
     size_t size;
@@ -41,10 +54,16 @@ bool output_file_open(struct output_file *self, struct cli *cli, const char *pat
     if (path == NULL || strcmp(path, "-") == 0)
         return true;
     self->path = path;
+    remove_leftovers(cli, path);
     size = strlen(path) + 16;
     self->temporary = cli_alloc(cli, size);
     snprintf(self->temporary, size, "%s.part-XXXXXX", path);
     fd = mkostemp(self->temporary, O_CLOEXEC);
+    while (fd >= 0 && !leftovers_hold(fd)) {
+        close(fd);
+        snprintf(self->temporary, size, "%s.part-XXXXXX", path);
+        fd = mkostemp(self->temporary, O_CLOEXEC);
+    }
     self->stream = fd < 0 ? NULL : fdopen(fd, "w");
     if (self->stream != NULL)
         return true;

@@ -4,7 +4,6 @@
  */
 #include "cli/work/scratch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -13,29 +12,32 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/leftovers.h"
 #include "cli/read_all.h"
 
 static _Atomic uint64_t scratch_count; /* makes names; tasks run on several threads */
 
-bool scratch_directory_make(char *path)
+int scratch_directory_make(char *path)
 {
     const char *root = getenv("TMPDIR");
+    int fd;
 
-    snprintf(path, 4096, "%s/ackctl-work-XXXXXX", root == NULL || root[0] == '\0' ? "/tmp" : root);
-    return mkdtemp(path) != NULL;
+    if (root == NULL || root[0] == '\0')
+        root = "/tmp";
+    leftovers_remove(root, "ackctl-work-");
+    do {
+        snprintf(path, 4096, "%s/ackctl-work-XXXXXX", root);
+        if (mkdtemp(path) == NULL)
+            return -1;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (fd >= 0 && !leftovers_hold(fd) && close(fd) == 0);
+    return fd;
 }
 
-void scratch_directory_remove(const char *path)
+void scratch_directory_remove(const char *path, int fd)
 {
-    DIR *directory = opendir(path);
-    struct dirent *entry;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL)
-        closedir(directory);
-    rmdir(path);
+    leftovers_remove_directory(path, fd);
+    close(fd);
 }
 
 static bool write_file(const char *path, struct slice data)

@@ -15,10 +15,11 @@
 
 #include "base/buffer.h"
 
-/* Makes a directory below $TMPDIR or /tmp. False: see errno. `path` has room for 4,096 bytes. */
-bool scratch_directory_make(char *path);
+/* Makes a directory below $TMPDIR or /tmp and opens it, after having removed those that killed runs
+ * have left there. -1: see errno. `path` has room for 4,096 bytes. */
+int scratch_directory_make(char *path);
 /* Removes it with what is left in it. */
-void scratch_directory_remove(const char *path);
+void scratch_directory_remove(const char *path, int fd);
 
 struct scratch {
     char checkpoint[4200];

@@ -6,8 +6,9 @@ import threading
 
 class FaultyProxy:
     """Use it with `with`. Forwards HTTP/1.1 by bytes, a thread a connection. `lose_reply_of` makes
-    it pass one request on, wait for the broker's reply, and close the connection instead of
-    handing it over: the broker has done what the client can't know of."""
+    it pass one request on, the `nth` of its kind, wait for the broker's reply, and close the
+    connection instead of handing it over: the broker has done what the client can't know of. With
+    `stalls` the connection stays open, and the client waits."""
 
     def __init__(self, port: int):
         self._upstream_port = port
@@ -16,8 +17,9 @@ class FaultyProxy:
         self._wanted: bytes | None = None
         self.lost = threading.Event()
 
-    def lose_reply_of(self, method: str) -> None:
+    def lose_reply_of(self, method: str, nth: int = 1, stalls: bool = False) -> None:
         self.lost.clear()
+        self._before, self._stalls = nth - 1, stalls
         self._wanted = f"/ackd.v1.{method} ".encode()
 
     def __enter__(self) -> "FaultyProxy":
@@ -42,20 +44,25 @@ class FaultyProxy:
             try:
                 while data := client.recv(65536):
                     if self._wanted and self._wanted in data:
-                        self._wanted, self._doomed = None, client
+                        if self._before == 0:
+                            self._wanted, self._doomed = None, client
+                        self._before -= 1
                     upstream.sendall(data)
                 upstream.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
 
     _doomed = None
+    _before = 0
+    _stalls = False
 
     def _replies(self, client: socket.socket, upstream: socket.socket) -> None:
         try:
             while data := upstream.recv(65536):
                 if self._doomed is client:
                     self._doomed = None
-                    client.shutdown(socket.SHUT_RDWR)
+                    if not self._stalls:
+                        client.shutdown(socket.SHUT_RDWR)
                     self.lost.set()
                     return
                 client.sendall(data)

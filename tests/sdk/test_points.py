@@ -145,7 +145,7 @@ def test_a_sink_that_does_not_answer_holds_no_drain_up(broker, queue, probe, tmp
                    gate=tmp_path / "never")
     wait_until(lambda: any(words[0] == "committing" for words in worker.lines("at")), "it commits")
     worker.drain()
-    assert worker.process.wait(3) == 1
+    assert worker.process.wait(8) == 1
     assert worker.status() == "TIMEOUT"
     assert queue_now(broker)["leased"] == 0
     assert finish(broker, probe, sink, ids) == ids

@@ -30,6 +30,7 @@ struct counted {
     struct tally found;
     int64_t fresh[PRIORITY_COUNT];
     int64_t returned[PRIORITY_COUNT];
+    int64_t result_chunks; /* more than the results have */
 };
 
 static row_checker check_meta, check_queue, check_dataset;
@@ -204,6 +205,14 @@ void checker_count(struct checker *self, struct place place, uint32_t dataset,
         ++*tally_of(&of_dataset->found, state);
 }
 
+void checker_count_result_chunks(struct checker *self, uint32_t queue, int64_t more)
+{
+    struct counted *of_queue = counted_of(self, queue, UINT32_MAX);
+
+    if (of_queue != NULL)
+        of_queue->result_chunks += more;
+}
+
 const struct checked_queue *checker_queue(struct checker *self, uint32_t number)
 {
     struct checked_queue *queue = &self->queue;
@@ -252,6 +261,8 @@ static void check_queue(struct checker *self, const struct store_row *row)
         memcmp(record.fresh, found->fresh, sizeof record.fresh) != 0 ||
         memcmp(record.returned, found->returned, sizeof record.returned) != 0)
         checker_problem(self, STORE_QUEUE, row->key, "its counters do not equal a scan (C5)");
+    if (found->result_chunks != 0)
+        checker_problem(self, STORE_QUEUE, row->key, "it has chunks that no result has (C7)");
 }
 
 static void check_dataset(struct checker *self, const struct store_row *row)

@@ -40,6 +40,8 @@ bool checker_get(struct checker *self, enum store_table table, struct slice key,
 const struct checked_queue *checker_queue(struct checker *self, uint32_t number);
 void checker_count(struct checker *self, struct place place, uint32_t dataset,
                    enum task_state state, bool fresh);
+/* Of results: chunks found, and less those that a result has. */
+void checker_count_result_chunks(struct checker *self, uint32_t queue, int64_t more);
 void checker_problem(struct checker *self, enum store_table table, struct slice key,
                      const char *sentence);
 

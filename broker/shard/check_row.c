@@ -30,6 +30,11 @@ static bool read_task(struct checker *self, struct place place, struct task_reco
            task_record_read(key_slice(&key), value, ret) == STATUS_OK;
 }
 
+static size_t chunk_count(size_t size)
+{
+    return (size + CHUNK_BYTES - 1) / CHUNK_BYTES;
+}
+
 /* Whether `size` bytes in chunks are all there. */
 static bool has_chunks(struct checker *self, struct place place, enum chunk_kind kind, size_t size)
 {
@@ -188,9 +193,11 @@ void check_result(struct checker *self, const struct store_row *row)
         return;
     }
     place = (struct place){queue, record.priority, record.seq};
-    if (!is_inline(record.size) && !checker_queue(self, queue)->going &&
-        !has_chunks(self, place, CHUNK_RESULT, record.size))
+    if (is_inline(record.size) || checker_queue(self, queue)->going)
+        return;
+    if (!has_chunks(self, place, CHUNK_RESULT, record.size))
         checker_problem(self, STORE_RESULT, row->key, "its chunks are not all there (C7)");
+    checker_count_result_chunks(self, queue, -(int64_t)chunk_count(record.size));
 }
 
 void check_checkpoint(struct checker *self, const struct store_row *row)
@@ -213,7 +220,7 @@ void check_checkpoint(struct checker *self, const struct store_row *row)
 }
 
 /* Whether the owner of a body's or checkpoint's chunk has it in chunks. Results lie under their
- * task ID, which a chunk's key does not tell. */
+ * task ID, which a chunk's key does not tell: their chunks are counted instead. */
 static bool is_owned(struct checker *self, struct place place, uint8_t kind)
 {
     struct key key = key_of_place(place);
@@ -239,9 +246,12 @@ void check_chunk(struct checker *self, const struct store_row *row)
         !key_read_place(slice_of(row->key.data, PLACE_BYTES), &place) ||
         chunk_record_read(row->key, row->value, &data) != STATUS_OK)
         checker_problem(self, STORE_CHUNK, row->key, "the record can't be read (C1)");
-    else if (!checker_queue(self, place.queue)->going &&
-             !is_owned(self, place, row->key.data[PLACE_BYTES]))
-        checker_problem(self, STORE_CHUNK, row->key, "it belongs to nothing (C7)");
+    else if (!checker_queue(self, place.queue)->going) {
+        if (!is_owned(self, place, row->key.data[PLACE_BYTES]))
+            checker_problem(self, STORE_CHUNK, row->key, "it belongs to nothing (C7)");
+        if (row->key.data[PLACE_BYTES] == CHUNK_RESULT)
+            checker_count_result_chunks(self, place.queue, 1);
+    }
 }
 
 void check_session(struct checker *self, const struct store_row *row)

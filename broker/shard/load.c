@@ -38,8 +38,10 @@ static enum status load_meta(struct shard *shard, struct error *error)
         return error_set(error, status, "the store's own record can't be read");
     if (shard->meta.format != STORE_FORMAT)
         return error_set(error, STATUS_CORRUPT,
-                         "the store has format %" PRIu32 "; this ackd reads format %d",
-                         shard->meta.format, STORE_FORMAT);
+                         "the store has format %" PRIu32 ", of %s ackd, and this one reads format "
+                         "%d: start the ackd that wrote it, or restore a backup made by this one",
+                         shard->meta.format,
+                         shard->meta.format > STORE_FORMAT ? "a newer" : "an older", STORE_FORMAT);
     if (shard->meta.shard != (uint32_t)shard->options.index)
         return error_set(error, STATUS_INVALID, "the store is of shard %" PRIu32 ", not %d",
                          shard->meta.shard, shard->options.index);

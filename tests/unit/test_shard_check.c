@@ -51,6 +51,7 @@ static const struct spoiler spoilers[] = {
     {"C5", STORE_TASK, 6, true, NULL},       {"C6", STORE_ACTIVE, 3, true, NULL},
     {"C7", STORE_CHUNK, -1, true, NULL},     {"C7", STORE_TASK, 6, true, NULL},
     {"C7", STORE_CHECKPOINT, 2, true, NULL}, {"C7", STORE_ACTIVE, 2, true, NULL},
+    {"C3", STORE_ACTIVE, 1, true, NULL},     {"C3", STORE_ACTIVE, 5, true, NULL},
 };
 
 static struct key key_of(struct bench *bench, const struct spoiler *spoiler,
@@ -116,6 +117,28 @@ static void test_each_rule_is_seen_to_be_broken(void **state)
     }
 }
 
+static void test_chunks_that_no_result_has_are_seen(void **state)
+{
+    static const struct spoiler result_goes = {"C7", STORE_RESULT, -1, true, NULL};
+    struct bench *bench = bench_new();
+    struct inspect_call *call = BENCH_CALL(bench, inspect_call, &verb_stats);
+    struct ack_call *ack;
+
+    (void)state;
+    bench_queue(bench, "q");
+    bench_publish(bench, "q", "t");
+    ack = bench_ack_call(bench, bench_token(bench_lease(bench, "q", 1), 0), "");
+    ack->items[0]->result = bench_bytes(&ack->call, 9000, 1);
+    bench_do(bench, &ack->call);
+    bench_assert_ok(&ack->call);
+    bench_check(bench);
+    spoil(bench, &result_goes, key_of(bench, &result_goes, NULL));
+    assert_int_equal(check_run(bench->store, call), STATUS_OK);
+    assert_true(says(call, "no result has (C7)"));
+    bench->shard->failed = true;
+    bench_free(bench);
+}
+
 static void test_a_queue_that_is_being_deleted_need_not_agree(void **state)
 {
     struct place places[8];
@@ -156,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_rule_is_seen_to_be_broken),
+        cmocka_unit_test(test_chunks_that_no_result_has_are_seen),
         cmocka_unit_test(test_a_queue_that_is_being_deleted_need_not_agree),
         cmocka_unit_test(test_only_so_many_problems_are_told_and_all_counted),
     };

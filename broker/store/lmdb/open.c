@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -142,16 +143,22 @@ static enum status make_missing(const char *directory, struct error *error)
 static enum status drop_cache(const char *directory, struct error *error)
 {
     char path[PATH_MAX];
+    struct stat found;
     int file;
+    int rc = 0;
 
     if (snprintf(path, sizeof path, "%s/data.mdb", directory) >= (int)sizeof path)
         return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return explain(errno, directory, error);
+    if (fstat(file, &found) != 0)
+        rc = errno;
+    else if (found.st_size == 0)
+        rc = MDB_CORRUPTED; /* which LMDB would take for a new one */
     (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     (void)close(file);
-    return STATUS_OK;
+    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
 }
 
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error)
@@ -189,7 +196,8 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
     if (mdb_dbi_open(txn, store_table_name(STORE_META), 0, &first) == 0) {
         mdb_txn_abort(txn);
         return error_set(error, STATUS_CORRUPT,
-                         "the store in %s has the first format, which this ackd does not read",
+                         "the store in %s has the first format, which this ackd does not read: "
+                         "start the ackd that wrote it, and begin a new directory with this one",
                          directory);
     }
     for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {

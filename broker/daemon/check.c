@@ -17,6 +17,7 @@
 #include "store/lock.h"
 
 #define PATH_BYTES 4096
+#define TEXT_BYTES (1u << 20) /* more than CHECK_PROBLEMS_MAX sentences have */
 
 static void shard_path(const struct config *config, int shard, const char *file,
                        char ret_path[PATH_BYTES])
@@ -53,7 +54,7 @@ static enum status check_store(struct store *store, int shard, FILE *out, int64_
     struct inspect_call call = {.call = {.arena = &arena}};
     enum status status;
 
-    arena_init(&arena, 0);
+    arena_init(&arena, TEXT_BYTES);
     status = check_run(store, &call);
     for (int64_t i = 0; i < call.problem_count && i < CHECK_PROBLEMS_MAX; i++)
         fprintf(out, "shard %d, %s\n", shard, call.problems[i] == NULL ? "?" : call.problems[i]);

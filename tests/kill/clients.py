@@ -278,7 +278,8 @@ class Worker(Client):
 
     def _open_session(self) -> None:
         if self._has_sessions and not self._session and not self.load.is_over:
-            self._beat("SessionService/Open", queue=self.load.queue, worker=self.name, sessionMs=SESSION_MS)
+            self._beat("SessionService/Open", queue=self.load.queue, worker=self.name,
+                       sessionMs=SESSION_MS)
 
     def _beat(self, method: str, **fields) -> None:
         try:

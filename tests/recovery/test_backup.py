@@ -169,7 +169,7 @@ def test_a_slow_backup_hurries_once_the_store_has_grown_by_a_quarter_of_it(tmp_p
             backup = Backup(broker, "b")
             backup.join()
             took_s, grown = time.monotonic() - began, file_bytes(broker) - before
-    print(f"{before / MIB:.0f} MiB copied in {took_s:.1f} s; the file grew by {grown / MIB:.1f} MiB")
+    print(f"{before / MIB:.0f} MiB copied in {took_s:.1f} s; file grew by {grown / MIB:.1f} MiB")
     assert backup.reply and took_s < before / MIB, "it kept a pace that cost more and more"
     assert grown < before / 2
 

@@ -5,7 +5,8 @@ Epochs of load (epoch.py) follow one another on one store, while workers are evi
 two fifths of the time the broker is stopped or killed every few seconds. Then it lives on, and the
 first half of that life is compared with the second: memory flat, p99 of publish and lease flat. All
 along: the file bounded by what was live, nothing acknowledged lost, nothing done again, counters
-equal a scan after every epoch. The seed decides what is done when, the load is never twice the same.
+equal a scan after every epoch. The seed decides what is done when; the load is never twice the
+same.
 """
 import argparse
 import http.client

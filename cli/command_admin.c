@@ -123,11 +123,10 @@ const struct command command_backup = {
     .summary = "copy the broker's store while it runs",
     .description =
         "Copies to `backups/NAME` in the broker's data directory and prints the path. The copy "
-        "goes "
-        "at ackd's --backup-rate, and has its name only once it is whole: what is cut off ends in "
-        "`.partial`, and the next backup removes it. `ackd --check --data-dir COPY` reads all of "
-        "it; to restore is to start ackd with the copy as its data directory. Without --timeout it "
-        "may take an hour.",
+        "goes at ackd's --backup-rate, and has its name only once it is whole: what is cut off "
+        "ends in `.partial`, and the next backup removes it. `ackd --check --data-dir COPY` reads "
+        "all of it; to restore is to start ackd with the copy as its data directory. Without "
+        "--timeout it may take an hour.",
     .arguments = (const struct argument_spec[]){{"NAME", ARGUMENT_OPTIONAL, ARGUMENT_PLAIN,
                                                  "the copy's name; without it: the time"},
                                                 {NULL}},

@@ -87,7 +87,7 @@ class FullLoad:
         self._broker.call("QueueService/Create", name=QUEUE, config={"maxLosses": 10000})
         for client in self.publishers + self.workers:
             client.start()
-        wait_until(lambda: len(self.history.settles) > 1000, "the load is on")
+        wait_until(lambda: len(self.history.settles) > 3000, "the load is on")
         return self
 
     def __exit__(self, failed, *_):
@@ -128,7 +128,7 @@ def test_a_backup_under_full_load_has_all_that_was_confirmed_before_it_began(tmp
     checked = check(copy)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     with Broker(tmp_path / "two", "--data-dir", str(copy), "--restart-grace-ms", "0") as restored:
-        assert len(stored) > 1000 and len(done) > 1000
+        assert len(stored) > 1000 and len(done) > 500
         for at in range(0, len(stored), CHUNK):
             ids = sorted(stored)[at:at + CHUNK]
             reply = restored.call("TaskService/Publish", queue=QUEUE, brief=True,

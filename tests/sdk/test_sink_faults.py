@@ -68,6 +68,16 @@ def test_a_server_that_never_answers_holds_no_drain_up(broker, queue, probe, tab
     expect_each_once(broker, table, ids)
 
 
+def test_a_server_that_never_answers_is_given_up(broker, queue, probe, table, proxy):
+    ids = publish(broker, *PAYLOADS[:3])
+    proxy.cut("silent")
+    worker = probe(sink=table.option, stop_when_empty=1)
+    assert "no answer" in " ".join(worker.await_line("log"))
+    assert worker.end() == 0
+    assert worker.begun() == ids
+    expect_each_once(broker, table, ids)
+
+
 @pytest.mark.parametrize("death", ["crash", "kill", "stop"])
 def test_a_server_that_dies_again_and_again_costs_no_result(broker, queue, probe, table, postgres,
                                                             death):

@@ -17,6 +17,7 @@
 
 #include "options.h"
 #include "postgres_array.h"
+#include "postgres_call.h"
 #include "sink_failed.h"
 
 #define DEFAULT_TABLE "ackd_results"
@@ -258,7 +259,7 @@ static enum ackd_status connect_if_needed(struct postgres_sink *self, struct ack
     self->connection = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(self->connection) != CONNECTION_OK)
         return failed(self, NULL, error);
-    result = PQexec(self->connection, settings);
+    result = postgres_call(self->connection, settings, NULL);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         status = failed(self, result, error);
     PQclear(result);
@@ -273,7 +274,8 @@ static enum ackd_status make_table(struct postgres_sink *self, struct ackd_error
         "queue text NOT NULL, task_id text NOT NULL, fence bigint NOT NULL, result bytea, "
         "dataset text NOT NULL, worker text NOT NULL, "
         "committed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (queue, task_id))";
-    PGresult *result = PQexec(self->connection, "SELECT to_regclass('" DEFAULT_TABLE "') IS NULL");
+    PGresult *result =
+        postgres_call(self->connection, "SELECT to_regclass('" DEFAULT_TABLE "') IS NULL", NULL);
     bool missing = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     enum ackd_status status =
         PQresultStatus(result) == PGRES_TUPLES_OK ? ACKD_OK : failed(self, result, error);
@@ -281,7 +283,7 @@ static enum ackd_status make_table(struct postgres_sink *self, struct ackd_error
     PQclear(result);
     if (status != ACKD_OK || !missing)
         return status;
-    result = PQexec(self->connection, statement);
+    result = postgres_call(self->connection, statement, NULL);
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         bool lost_the_race =
@@ -307,6 +309,7 @@ static enum ackd_status run_statement(struct postgres_sink *self, const char *st
     int sizes[PARAMETERS_MAX];
     int formats[PARAMETERS_MAX];
     int used = 0;
+    struct postgres_parameters parameters;
     enum ackd_status status = connect_if_needed(self, error);
 
     if (status != ACKD_OK)
@@ -325,7 +328,8 @@ static enum ackd_status run_statement(struct postgres_sink *self, const char *st
         sizes[used] = (int)arrays[i].bytes.size;
         formats[used++] = 1;
     }
-    *ret_result = PQexecParams(self->connection, statement, used, types, values, sizes, formats, 0);
+    parameters = (struct postgres_parameters){used, types, values, sizes, formats};
+    *ret_result = postgres_call(self->connection, statement, &parameters);
     if (PQresultStatus(*ret_result) != PGRES_COMMAND_OK &&
         PQresultStatus(*ret_result) != PGRES_TUPLES_OK)
         return failed(self, *ret_result, error);
@@ -368,6 +372,8 @@ static enum ackd_status failed(struct postgres_sink *self, const PGresult *resul
 
     if (message == NULL)
         message = PQerrorMessage(self->connection);
+    if (message[0] == '\0')
+        message = "no answer";
     ackd_error_set(error, status, "PostgreSQL%s%s: %.*s", state == NULL ? "" : " ",
                    state == NULL ? "" : state, (int)strcspn(message, "\n"), message);
     /* A session that is not good for this may be good for nothing: the next call makes another. */

@@ -150,7 +150,8 @@ static inline void ackd_sink_postgres_options_init(struct ackd_sink_postgres_opt
  *
  * Each session sets statement_timeout 5 s, lock_timeout 2 s, idle_in_transaction_session_timeout
  * 10 s and synchronous_commit on, and connects with target_session_attrs=read-write,
- * connect_timeout 5 and TCP keepalives unless `conninfo` says otherwise.
+ * connect_timeout 5 and TCP keepalives unless `conninfo` says otherwise. A server that is silent
+ * for 10 s is given up, and the statement repeated on a new connection.
  *
  * Never NULL: without memory, or in a build without libpq (ACKD_UNIMPLEMENTED), opening it fails.
  */

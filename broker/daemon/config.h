@@ -43,7 +43,9 @@
     X(NETWORK, connections_max, "max-connections", COUNT, "N", 1, 1000000, "20000",                \
       "connections open at once")                                                                  \
     X(NETWORK, memory_bytes_max, "max-request-memory", SIZE, "SIZE", 1 << 20, INT64_C(1) << 40,    \
-      "512MiB", "of requests being read and served; past it bodies over 64 KiB are refused")       \
+      "512MiB",                                                                                    \
+      "of requests being read and served; past it bodies over 64 KiB are refused; and "            \
+      "the same again of replies not taken, past which those over 64 KiB are dropped")             \
     X(NETWORK, header_timeout_ms, "header-timeout", DURATION, "TIME", 10, 3600000, "10s",          \
       "from a request's first byte to the end of its head")                                        \
     X(NETWORK, body_timeout_ms, "body-timeout", DURATION, "TIME", 10, 3600000, "10s",              \
@@ -51,7 +53,8 @@
     X(NETWORK, idle_timeout_ms, "idle-timeout", DURATION, "TIME", 10, 86400000, "75s",             \
       "a connection without a request is closed after it")                                         \
     X(NETWORK, write_timeout_ms, "write-timeout", DURATION, "TIME", 10, 3600000, "30s",            \
-      "a client that takes nothing of its reply is left after it")                                 \
+      "a client that takes nothing of its reply is left after it, and one that takes less than "   \
+      "1 KiB a second")                                                                            \
     X(PROCESS, stop_timeout_ms, "stop-timeout", DURATION, "TIME", 0, 3600000, "10s",               \
       "how long SIGTERM waits for requests that are being served")                                 \
     X(PROCESS, port_file, "port-file", TEXT, "FILE", 0, 0, "",                                     \

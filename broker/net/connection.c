@@ -19,6 +19,8 @@
  *       room: the long poll of a client that is gone takes no task.
  *   C4  After a refusal nothing more is read as HTTP. The socket is drained for a while before
  *       it closes: closing with unread bytes would destroy the reply on its way.
+ *   C5  Replies that clients don't take are bounded in sum: past memory_bytes_max, a connection
+ * whose reply would lie in memory is closed instead, unless it is a small one.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `settle`, which sets reading and the deadline to what the state asks for.
@@ -35,6 +37,7 @@
 #define WAITING_MAX ((size_t)64 << 10)
 #define UNSENT_HIGH ((size_t)1 << 20)
 #define UNSENT_LOW ((size_t)256 << 10)
+#define HELD_SMALL ((size_t)64 << 10)
 #define LINGER_MS 3000
 #define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
 #define KEEPALIVE_S 30
@@ -95,6 +98,8 @@ void connection_close(struct connection *self)
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
     self->exchange = NULL;
+    counter_add(&self->loop->options->counters->reply_bytes, -(int64_t)self->held_bytes);
+    self->held_bytes = 0;
     timeouts_remove(&self->loop->timeouts, &self->deadline);
     uv_close((uv_handle_t *)&self->tcp, on_closed);
 }
@@ -275,10 +280,26 @@ static void start_lingering(struct connection *self)
         shutdown(socket, SHUT_WR);
 }
 
+/* Counts what the replies hold, and leaves a client that is not there to take a large one while
+ * many are held already (C5). */
+static void count_held(struct connection *self)
+{
+    const struct net_options *options = self->loop->options;
+    size_t held = http_writer_held_bytes(&self->writer);
+    bool grown = held > self->held_bytes;
+
+    counter_add(&options->counters->reply_bytes, (int64_t)held - (int64_t)self->held_bytes);
+    self->held_bytes = held;
+    if (!grown || held <= HELD_SMALL ||
+        counter_get(&options->counters->reply_bytes) <= options->memory_bytes_max)
+        return;
+    counter_add(&options->counters->replies_dropped, 1);
+    connection_close(self);
+}
+
 static void flush(struct connection *self)
 {
     size_t unsent;
-    uint64_t taken;
 
     if (self->state == CONNECTION_CLOSED)
         return;
@@ -287,11 +308,11 @@ static void flush(struct connection *self)
         return;
     }
     unsent = http_writer_pending_bytes(&self->writer);
-    taken = self->writer.put_bytes - unsent;
-    if (taken != self->taken_bytes || self->unsent_bytes == 0)
-        self->taken_ms = loop_now_ms(self->loop);
-    self->taken_bytes = taken;
+    if (unsent > 0 && self->unsent_bytes == 0)
+        uptake_begin(&self->uptake, http_writer_taken_bytes(&self->writer),
+                     loop_now_ms(self->loop));
     self->unsent_bytes = unsent;
+    count_held(self);
     if (self->state == CONNECTION_ENDING && unsent == 0)
         start_lingering(self);
     else if (self->state == CONNECTION_FLUSHING && unsent <= UNSENT_LOW)
@@ -372,7 +393,7 @@ static int64_t deadline_of(const struct connection *self)
     if (self->state == CONNECTION_CALLING)
         return TIMEOUT_NEVER;
     if (self->unsent_bytes > 0)
-        return self->taken_ms + self->loop->options->write_timeout_ms;
+        return uptake_deadline(&self->uptake, self->loop->options->write_timeout_ms);
     if (self->state == CONNECTION_LINGERING)
         return self->since_ms + LINGER_MS;
     return reading_deadline(self);
@@ -405,9 +426,12 @@ void connection_expired(struct heap_node *node)
 {
     struct connection *self = CONTAINER_OF(node, struct connection, deadline);
 
-    flush(self); /* some may have been taken since */
+    flush(self);
     if (self->state == CONNECTION_CLOSED)
         return;
+    if (self->unsent_bytes > 0)
+        uptake_look(&self->uptake, http_writer_taken_bytes(&self->writer), loop_now_ms(self->loop),
+                    self->loop->options->write_timeout_ms);
     if (deadline_of(self) > loop_now_ms(self->loop))
         resume(self);
     else if (self->state == CONNECTION_CALLING)

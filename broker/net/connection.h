@@ -12,6 +12,7 @@
 #include "net/exchange.h"
 #include "net/http_reader.h"
 #include "net/http_writer.h"
+#include "net/uptake.h"
 
 enum connection_state {
     CONNECTION_READING,   /* between requests or within one; `waiting` is empty */
@@ -34,8 +35,8 @@ struct connection {
     enum connection_state state;
     int64_t since_ms;     /* in this state */
     size_t unsent_bytes;  /* of replies, when last looked at */
-    uint64_t taken_bytes; /* by the client, in all */
-    int64_t taken_ms;     /* when the client last took some of them */
+    size_t held_bytes;    /* the memory that they take: counted in counters.reply_bytes */
+    struct uptake uptake; /* of them */
     bool advancing;       /* `advance` is on the stack */
     bool reading;         /* libuv reads */
     bool peer_closed;     /* the client sends no more */

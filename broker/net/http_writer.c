@@ -6,7 +6,9 @@
  */
 #include "net/http_writer.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "base/assert.h"
 #include "base/digits.h"
@@ -46,6 +48,7 @@ struct write {
     struct buffer gathered;
     struct buffer body;
     size_t size; /* of both, without what went out before */
+    size_t held_bytes;
 };
 
 static void put_head(struct http_writer *self, const struct http_reply *reply, size_t body_bytes);
@@ -149,6 +152,21 @@ size_t http_writer_pending_bytes(const struct http_writer *self)
     return self->gathered.size + uv_stream_get_write_queue_size(self->stream);
 }
 
+size_t http_writer_held_bytes(const struct http_writer *self)
+{
+    return self->held_bytes + self->gathered.size;
+}
+
+uint64_t http_writer_taken_bytes(const struct http_writer *self)
+{
+    int in_kernel = 0;
+    uv_os_fd_t socket;
+
+    if (uv_fileno((const uv_handle_t *)self->stream, &socket) == 0)
+        (void)ioctl(socket, SIOCOUTQ, &in_kernel);
+    return self->put_bytes - uv_stream_get_write_queue_size(self->stream) - (uint64_t)in_kernel;
+}
+
 int http_writer_flush(struct http_writer *self)
 {
     struct buffer none = BUFFER_EMPTY;
@@ -167,6 +185,7 @@ static void on_written(uv_write_t *request, int status)
         counter_add(self->sent_bytes, (int64_t)write->size);
     buffer_deinit(&write->gathered);
     buffer_deinit(&write->body);
+    self->held_bytes -= write->held_bytes;
     free(write);
     self->writes--;
     self->written(self, status);
@@ -185,7 +204,8 @@ static int write_later(struct http_writer *self, struct buffer *body, size_t tak
     *write = (struct write){.writer = self,
                             .gathered = self->gathered,
                             .body = *body,
-                            .size = self->gathered.size + body->size - taken};
+                            .size = self->gathered.size + body->size - taken,
+                            .held_bytes = self->gathered.capacity + body->capacity};
     self->gathered = BUFFER_EMPTY;
     *body = BUFFER_EMPTY;
     buffer_consume(&write->gathered, taken_gathered);
@@ -195,6 +215,7 @@ static int write_later(struct http_writer *self, struct buffer *body, size_t tak
     code = uv_write(&write->request, self->stream, parts, 2, on_written);
     if (code == 0) {
         self->writes++;
+        self->held_bytes += write->held_bytes;
         return 0;
     }
     buffer_deinit(&write->gathered);

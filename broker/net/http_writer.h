@@ -16,6 +16,7 @@ struct http_writer {
     uv_stream_t *stream;
     struct buffer gathered;
     size_t writes;               /* given to libuv and not done */
+    size_t held_bytes;           /* their memory */
     uint64_t put_bytes;          /* ever; with what is pending, how much was taken */
     int error;                   /* the first that a write met; nothing is written after it */
     _Atomic int64_t *sent_bytes; /* counter */
@@ -43,5 +44,9 @@ void http_writer_continue(struct http_writer *self);
 int http_writer_flush(struct http_writer *self);
 /* Bytes not yet taken by the kernel. */
 size_t http_writer_pending_bytes(const struct http_writer *self);
+/* The memory of the replies, which stays whole until a write is done. */
+size_t http_writer_held_bytes(const struct http_writer *self);
+/* Bytes that the client's machine has taken, ever: neither pending nor with our kernel. */
+uint64_t http_writer_taken_bytes(const struct http_writer *self);
 
 #endif

@@ -20,6 +20,10 @@
     X(in_flight, "ackd_requests_in_flight", "gauge", "Requests being served now")                  \
     X(request_bytes, "ackd_request_memory_bytes", "gauge",                                         \
       "Memory of the requests being read and served")                                              \
+    X(reply_bytes, "ackd_reply_memory_bytes", "gauge",                                             \
+      "Memory of replies that their clients have not taken")                                       \
+    X(replies_dropped, "ackd_replies_dropped_total", "counter",                                    \
+      "Replies dropped, not taken at once while many others were held")                            \
     X(connections, "ackd_connections", "gauge", "Connections open now")                            \
     X(connections_accepted, "ackd_connections_accepted_total", "counter", "Connections accepted")  \
     X(connections_refused, "ackd_connections_refused_total", "counter",                            \

@@ -33,7 +33,7 @@ from processes import wait_until  # noqa: E402
 from proxy import KINDS, REPLY, REQUEST, Fault, Proxy  # noqa: E402
 from raw_http import RawClient, Reply  # noqa: E402
 from script import Wire  # noqa: E402
-from state import gauge, rss_bytes  # noqa: E402
+from state import gauge, growth_bytes, rss_bytes  # noqa: E402
 
 PUBLISHERS, WORKERS = 3, 3
 TOLD_MAX = 10
@@ -90,7 +90,7 @@ class EveryByte:
                 before = rss_bytes(self._broker)
                 for way, kinds in itertools.product((REQUEST, REPLY), self._turns()):
                     self._break_everywhere(name, steps, way, kinds)
-                grown = rss_bytes(self._broker) - before
+                grown = growth_bytes(self._broker, before)
                 if name in READS and grown > READ_GROWTH_BYTES:
                     return [f"{name}: the broker has grown by {grown} bytes"]
         return []
@@ -234,7 +234,7 @@ def break_every_byte(is_short: bool) -> list[str]:
             part = EveryByte(broker, is_short)
             before = rss_bytes(broker)
             wrong = part.run() + left_behind(broker, 1)
-            grown = rss_bytes(broker) - before
+            grown = growth_bytes(broker, before)
             wrong += judge(broker, part.caller, History())
             tasks = len({each.task_id for each in part.caller.history.publishes})
             if grown > GROWTH_BYTES + tasks * TASK_GROWTH_BYTES:

@@ -49,10 +49,10 @@ def go_on(cycle, port: int) -> None:
     """For as long as the process lives; a call that is lost or refused is not told."""
     while True:
         try:
-            wire = Wire(port)
-            wire.ask("QueueService/Create", name=QUEUE)
-            while True:
-                cycle(wire)
+            with Wire(port) as wire:  # closed: a broker that stops waits a while for that
+                wire.ask("QueueService/Create", name=QUEUE)
+                while True:
+                    cycle(wire)
         except (Lost, Refused, OSError):
             time.sleep(RECONNECT_S)
 

@@ -30,7 +30,7 @@ RESTART_S = (0.5, 3.0)  # between two
 EVICT_S = (0.7, 3.0)
 SAMPLE_S = 0.25
 PROGRESS_S = 10
-EPOCH_S = (4, 60)
+EPOCH_S = (4, 30)
 EPOCHS = 5  # about, but for long runs
 # Done leases are remembered, up to a number of them: so many are done at first, so that memory has
 # no more to grow by that is meant to.

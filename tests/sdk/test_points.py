@@ -38,9 +38,9 @@ def matrix(*rows):
 class Held:
     """A worker that waits at a point."""
 
-    def __init__(self, probe, point: str, tmp_path, sink):
+    def __init__(self, probe, point: str, tmp_path, sink, **options):
         self.gate = tmp_path / "gate"
-        self.worker = probe(**OPTIONS, sink=sink.option, hold=point, gate=self.gate)
+        self.worker = probe(**OPTIONS, **options, sink=sink.option, hold=point, gate=self.gate)
         self.worker.await_line("at")
         wait_until(lambda: any(words[0] == point for words in self.worker.lines("at")),
                    f"the worker is at `{point}`")
@@ -135,6 +135,40 @@ def test_it_is_evicted_while_it_waits_for_tasks(broker, queue, probe, number):
     sink = BrokerSink(broker)
     assert probe(**OPTIONS, stop_when_empty=1).end() == 0
     assert sink.results() == dict(zip(ids + more, PAYLOADS))
+
+
+def test_tasks_that_are_leased_to_it_in_that_moment_come_back_at_once(broker, queue, probe):
+    """Its long poll is cut while the answer to it is on its way."""
+    for turn in range(1, 13):
+        worker = probe(session_ms=60000)
+        wait_until(lambda: queue_now(broker)["sessions"] == 1, "it has joined")
+        steps = [worker.drain, lambda: publish(broker, *["work 1"] * turn, prefix=f"turn{turn}-")]
+        for step in steps if turn % 3 else reversed(steps):
+            step()
+        assert worker.end() == 0
+        now = queue_now(broker)
+        assert (now["leased"], now["sessions"], now["losses"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_drain_without_a_broker_ends_within_the_grace(broker, queue, probe, tmp_path, returns):
+    """With it back in time, what was finished is acked; else it is another's later."""
+    ids = publish(broker, *PAYLOADS)
+    sink = BrokerSink(broker)
+    held = Held(probe, "running", tmp_path, sink, grace_ms=6000 if returns else 1000)
+    broker.kill()
+    broker._command += ["--restart-grace-ms", "1s"]
+    held.worker.drain()
+    held.gate.touch()
+    held.worker.await_line("end")
+    if returns:
+        broker.start()
+    assert held.worker.process.wait(12) == (0 if returns else 1)
+    assert held.worker.status() == ("OK" if returns else "TIMEOUT")
+    if not returns:
+        broker.start()
+    computed = set(held.worker.begun())
+    assert set(finish(broker, probe, sink, ids)) == set(ids) - (computed if returns else set())
 
 
 def test_a_sink_that_does_not_answer_holds_no_drain_up(broker, queue, probe, tmp_path):

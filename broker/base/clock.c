@@ -13,12 +13,17 @@
 static pthread_once_t anchor_once = PTHREAD_ONCE_INIT;
 static int64_t anchor_ms; /* wall minus monotonic at first use; written once */
 
-static int64_t read_ms(clockid_t id)
+static int64_t read_ns(clockid_t id)
 {
     struct timespec now;
 
     (void)clock_gettime(id, &now); /* can't fail for these two clocks */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t read_ms(clockid_t id)
+{
+    return read_ns(id) / 1000000;
 }
 
 static void anchor_set(void)
@@ -41,4 +46,14 @@ struct clock clock_real(void)
 int64_t clock_wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    return read_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    return read_ms(CLOCK_MONOTONIC);
 }

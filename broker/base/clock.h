@@ -25,5 +25,8 @@ static inline int64_t clock_now_ms(const struct clock *self)
 struct clock clock_real(void);
 /* The machine's wall clock as it is now, for log lines. */
 int64_t clock_wall_ms(void);
+/* For how long something took: never going back, from anywhere on. */
+int64_t clock_monotonic_ns(void);
+int64_t clock_monotonic_ms(void);
 
 #endif

@@ -14,12 +14,10 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-
-static int64_t monotonic_ms(void);
 
 static void on_bus_error(int number)
 {
@@ -63,12 +61,12 @@ static int take_signal(int signals_fd)
 
 int signals_wait(int signals_fd, int other_fd, int64_t timeout_ms)
 {
-    int64_t end_ms = timeout_ms < 0 ? 0 : monotonic_ms() + timeout_ms;
+    int64_t end_ms = timeout_ms < 0 ? 0 : clock_monotonic_ms() + timeout_ms;
     struct pollfd polled[2] = {{.fd = signals_fd, .events = POLLIN},
                                {.fd = other_fd, .events = POLLIN}};
 
     for (;;) {
-        int64_t left_ms = timeout_ms < 0 ? -1 : end_ms - monotonic_ms();
+        int64_t left_ms = timeout_ms < 0 ? -1 : end_ms - clock_monotonic_ms();
         int number;
 
         if (timeout_ms >= 0 && left_ms <= 0)
@@ -78,12 +76,4 @@ int signals_wait(int signals_fd, int other_fd, int64_t timeout_ms)
         if (number != 0 || (polled[1].revents & POLLIN) != 0)
             return number;
     }
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

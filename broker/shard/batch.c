@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batch.c -- one batch: begin, run, commit, then remember, then answer.
+ * batch.c -- one batch: begin, run, commit, then answer, then remember.
  *
  *   begin --> what is due by itself --> the calls --> the waiters --> write counters --> commit
  *                                                                                          |
- *            post the replies <-- apply the effects to the indexes <---------- durable ----+
+ *            apply the effects to the indexes <-- post the replies <---------- durable ----+
+ *
+ * The replies go first: remembering can't fail, and is over before a call comes to its turn that
+ * was sent for a reply.
  *
  * One bad call never spoils its batch: verbs validate before they write. Where the store itself
  * refuses in the middle (no room), the batch is taken back whole, and its calls are run again one
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "shard/state.h"
 
@@ -81,6 +85,12 @@ static bool run_chores(struct shard *shard)
     return true;
 }
 
+/* Calls that came while those before them ran, or are awaited: a flush is shared best by all. */
+static bool has_more(struct shard *shard, struct list *calls)
+{
+    return shard->take_more != NULL && shard->take_more(shard, calls);
+}
+
 /* Leaves the calls in `calls` if the batch had to be taken back. */
 static void run_together(struct shard *shard, struct list *calls, bool writable)
 {
@@ -93,6 +103,8 @@ static void run_together(struct shard *shard, struct list *calls, bool writable)
     }
     had_chores = run_chores(shard);
     run_calls(shard, calls);
+    while (shard->batch.failed == STATUS_OK && writable && has_more(shard, calls))
+        run_calls(shard, calls);
     if (shard->batch.failed == STATUS_OK && shard->batch.writable)
         wait_serve(shard);
     if (shard->batch.failed == STATUS_OK && commit(shard)) {
@@ -108,6 +120,7 @@ static void run_alone(struct shard *shard, struct list *calls)
 {
     struct list *link;
 
+    gather_end(&shard->gather);
     while (!shard->failed && (link = list_take_first(calls)) != NULL) {
         struct call *call = CONTAINER_OF(link, struct call, link);
         struct list one;
@@ -193,6 +206,7 @@ static void run_call(struct shard *shard, struct call *call)
 static bool commit(struct shard *shard)
 {
     struct batch *batch = &shard->batch;
+    int64_t begun_ns;
     enum status status;
 
     if (!batch->writable) {
@@ -206,7 +220,9 @@ static bool commit(struct shard *shard)
     if (batch->failed != STATUS_OK)
         return false;
 
+    begun_ns = clock_monotonic_ns();
     status = store_commit(batch->txn);
+    batch->commit_ns += clock_monotonic_ns() - begun_ns;
     batch->txn = NULL;
     shard->commits++;
     if (status != STATUS_OK)
@@ -278,11 +294,15 @@ static void settle_call(struct shard *shard, struct call *call)
     list_append(call->result == CALL_AGAIN ? &shard->batch.again : &shard->batch.done, &call->link);
 }
 
-/* The commit stands: memory follows. */
+/* The commit stands: who waits for it is answered, and memory follows. */
 static void apply(struct shard *shard)
 {
     struct batch *batch = &shard->batch;
 
+    LIST_EACH_SAFE (link, &batch->ran)
+        settle_call(shard, CONTAINER_OF(link, struct call, link));
+    wait_settle(shard);
+    post(shard);
     LIST_EACH_SAFE (link, &batch->dirty_queues) {
         struct queue *queue = CONTAINER_OF(link, struct queue, dirty_link);
 
@@ -297,9 +317,6 @@ static void apply(struct shard *shard)
     for (size_t i = 0; i < batch->effect_count; i++)
         index_apply(shard, &batch->effects[i]);
     batch->effect_count = 0;
-    LIST_EACH_SAFE (link, &batch->ran)
-        settle_call(shard, CONTAINER_OF(link, struct call, link));
-    wait_settle(shard);
 }
 
 /* Each mailbox gets its letters together, as far as they follow one another. */
@@ -310,7 +327,6 @@ static void post_letters(struct shard *shard, struct list *calls)
     struct list *link;
 
     list_init(&letters);
-    shard->answered = 0;
     while ((link = list_take_first(calls)) != NULL) {
         struct call *call = CONTAINER_OF(link, struct call, link);
 
@@ -321,7 +337,7 @@ static void post_letters(struct shard *shard, struct list *calls)
             mailbox_post_all(mailbox, &letters);
         mailbox = call->mailbox;
         list_append(&letters, &call->letter.link);
-        shard->answered++;
+        shard->batch.answered++;
     }
     if (mailbox != NULL)
         mailbox_post_all(mailbox, &letters);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gather.c -- how long a batch waits for company.
+ * gather.c -- how long a batch stays open for company.
  *
  * A flush costs the same for one call as for hundreds, so calls should share it. Load alone shares
  * badly where callers work in a loop, as workers do: those that come while a batch commits make
@@ -8,50 +8,68 @@
  * each commit carries half of the callers, and each of them waits for two commits.
  *
  *   at once   |-- A --|-- B --|-- A --|-- B --|       a caller's cycle: 2 commits
- *   gathered  |-- A+B --|..|-- A+B --|..|             a caller's cycle: 1 commit, 1 round trip
+ *   gathered  |..A+B --|..A+B --|..A+B --|            a caller's cycle: 1 commit, 1 round trip
  *
- * So after a batch the next waits until as many calls are there as were answered or had come by
- * then, but at most as long as the last batch took, and never longer than MOST_NS: where a batch
- * is mostly work, not flush, bringing the callers back takes longer, and two groups that take turns
- * use two cores. Whether a wait pays is learned: where it did not bring at least half of them back,
- * the next batches begin at once, twice as many each time.
+ * So a batch that follows another is open until as many calls came as were answered or had come by
+ * then, but at most for as long as that one took, and never longer than MOST_NS. Meanwhile it runs
+ * what has come, a quarter at a time: the work of the first is done while the last are still on
+ * their way, and to wake up for each of many would cost more than it gains.
+ *
+ * Where a batch has long work besides its commit, bringing the callers back takes longer than it
+ * may be open, and two groups that take turns use two cores. Such a batch begins when all are there
+ * or the time is over, and then takes no more.
+ *
+ * Whether being open pays is learned: where it did not bring at least half of them back, the next
+ * batches are not, twice as many each time.
  *
  * Who comes while nothing is under way and nobody was answered a moment ago never waits.
  */
 #include "shard/gather.h"
 
 #define MOST_NS INT64_C(500000)
+#define LONG_WORK_NS INT64_C(600000)
+#define STEPS 4
 #define SKIPS_MAX 128
 
-void gather_batch_ended(struct gather *self, size_t answered, size_t waiting, int64_t took_ns)
+void gather_begin(struct gather *self, const struct gather_batch *last)
 {
-    self->answered = answered;
-    self->waiting = waiting;
-    self->most_ns = took_ns < MOST_NS ? took_ns : MOST_NS;
-}
+    size_t calls = last->answered + last->waiting;
+    int64_t took_ns = last->ended_ns - last->begun_ns - last->gather_ns;
 
-bool gather_wants(struct gather *self, size_t *ret_calls, int64_t *ret_most_ns)
-{
-    size_t calls = self->answered + self->waiting;
-    int64_t most_ns = self->most_ns;
-
-    self->most_ns = 0; /* one wait a batch */
-    if (self->answered == 0 || calls < 2 || most_ns == 0)
-        return false;
+    self->wanted = 0;
+    self->came = 0;
+    self->answered = last->answered;
+    self->waiting = last->waiting;
+    if (last->answered == 0 || calls < 2)
+        return;
     if (self->skips > 0) {
         self->skips--;
-        return false;
+        return;
     }
-    *ret_calls = calls;
-    *ret_most_ns = most_ns;
-    return true;
+    self->wanted = calls;
+    self->step = took_ns - last->commit_ns < LONG_WORK_NS ? (calls + STEPS - 1) / STEPS : calls;
+    self->until_ns = last->ended_ns + (took_ns < MOST_NS ? took_ns : MOST_NS);
 }
 
-void gather_waited(struct gather *self, size_t waiting)
+size_t gather_next(const struct gather *self)
 {
-    size_t came = waiting - self->waiting;
+    size_t missing = self->came < self->wanted ? self->wanted - self->came : 0;
 
-    if (came * 2 >= self->answered) {
+    if (self->step == self->wanted && self->came > 0)
+        return 0;
+    return missing < self->step ? missing : self->step;
+}
+
+void gather_take(struct gather *self, size_t calls)
+{
+    self->came += calls;
+}
+
+static void learn(struct gather *self)
+{
+    size_t back = self->came > self->waiting ? self->came - self->waiting : 0;
+
+    if (back * 2 >= self->answered) {
         self->skips_next = 0;
         return;
     }
@@ -59,4 +77,11 @@ void gather_waited(struct gather *self, size_t waiting)
     if (self->skips_next > SKIPS_MAX)
         self->skips_next = SKIPS_MAX;
     self->skips = self->skips_next;
+}
+
+void gather_end(struct gather *self)
+{
+    if (self->wanted > 0)
+        learn(self);
+    self->wanted = 0;
 }

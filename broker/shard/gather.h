@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gather.h -- how long a batch waits for company. The model is in gather.c.
+ * gather.h -- how long a batch stays open for company. The model is in gather.c.
  *
  * Values in, values out: no clock, no lock, no thread of its own.
  */
@@ -13,19 +13,33 @@
 
 /* All zeroes at first. */
 struct gather {
-    size_t answered; /* calls that the last batch answered */
-    size_t waiting;  /* calls that had come by its end */
-    int64_t most_ns; /* the next batch begins at most so long after that end */
-    unsigned skips;  /* so many batches more begin without waiting */
+    size_t wanted; /* calls that the batch under way is open for; 0: for none */
+    size_t came;   /* calls that it took */
+    size_t step;   /* calls that it takes at a time */
+    int64_t until_ns;
+    size_t answered; /* by the batch before */
+    size_t waiting;  /* at its end */
+    unsigned skips;  /* so many batches more are not open */
     unsigned skips_next;
 };
 
-/* A batch has ended: how many calls it answered, how many others wait, how long it took. */
-void gather_batch_ended(struct gather *self, size_t answered, size_t waiting, int64_t took_ns);
-/* Whether the next batch had better wait, until how many calls wait and for how long at most.
- * Asked once after each batch; if true, gather_waited follows. */
-bool gather_wants(struct gather *self, size_t *ret_calls, int64_t *ret_most_ns);
-/* The wait is over, with so many calls there. */
-void gather_waited(struct gather *self, size_t waiting);
+/* A batch that has ended. */
+struct gather_batch {
+    size_t answered; /* calls */
+    size_t waiting;  /* calls that had come by its end */
+    int64_t begun_ns;
+    int64_t ended_ns;
+    int64_t gather_ns; /* of this time: waited for calls */
+    int64_t commit_ns; /* of this time: committed */
+};
+
+/* After the batch `last`: decides whether the next one is open. */
+void gather_begin(struct gather *self, const struct gather_batch *last);
+/* How many calls had better be there before the batch goes on; 0: it waits for none. */
+size_t gather_next(const struct gather *self);
+/* The batch takes so many calls. */
+void gather_take(struct gather *self, size_t calls);
+/* The batch takes no more. */
+void gather_end(struct gather *self);
 
 #endif

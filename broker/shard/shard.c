@@ -129,22 +129,37 @@ void shard_drain(struct shard *self)
     pthread_mutex_unlock(&self->mutex);
 }
 
-/* Takes what waits, at most a batch of it. */
-static void take_inbox(struct shard *self, struct list *calls, struct list *cancels)
+bool shard_has_room(const struct shard *self)
 {
-    size_t bytes = 0;
+    return self->batch.calls < BATCH_CALLS_MAX && self->batch.bytes < BATCH_BYTES_MAX;
+}
 
-    pthread_mutex_lock(&self->mutex);
-    list_append_all(cancels, &self->cancels);
-    for (int i = 0; i < BATCH_CALLS_MAX && bytes < BATCH_BYTES_MAX; i++) {
-        struct list *link = list_take_first(&self->inbox);
+void shard_take(struct shard *self, struct list *calls)
+{
+    size_t before = self->inbox_count;
+    struct list *link;
 
-        if (link == NULL)
-            break;
+    while (shard_has_room(self) && (link = list_take_first(&self->inbox)) != NULL) {
         self->inbox_count--;
-        bytes += CONTAINER_OF(link, struct call, link)->arena->used_bytes;
+        self->batch.calls++;
+        self->batch.bytes += CONTAINER_OF(link, struct call, link)->arena->used_bytes;
         list_append(calls, link);
     }
+    gather_take(&self->gather, before - self->inbox_count);
+}
+
+static void begin_step(struct shard *self, struct list *calls, struct list *cancels)
+{
+    struct batch *batch = &self->batch;
+
+    batch->calls = 0;
+    batch->bytes = 0;
+    batch->answered = 0;
+    batch->gather_ns = 0;
+    batch->commit_ns = 0;
+    pthread_mutex_lock(&self->mutex);
+    list_append_all(cancels, &self->cancels);
+    shard_take(self, calls);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -157,7 +172,7 @@ bool shard_step(struct shard *self)
 
     list_init(&calls);
     list_init(&cancels);
-    take_inbox(self, &calls, &cancels);
+    begin_step(self, &calls, &cancels);
     while ((link = list_take_first(&cancels)) != NULL) {
         struct call *call = CONTAINER_OF(link, struct call, cancel_link);
 

@@ -172,6 +172,12 @@ struct tombstone {
 };
 
 struct batch {
+    int calls;         /* taken from the inbox */
+    size_t bytes;      /* of their arenas */
+    size_t answered;   /* calls */
+    int64_t gather_ns; /* waited for calls */
+    int64_t commit_ns; /* spent in commits */
+
     struct store_txn *txn; /* NULL: no batch under way */
     bool writable;
     bool alone;         /* the second try, one call at a time */
@@ -209,7 +215,9 @@ struct shard {
     pthread_t thread;
     bool has_thread;
     struct gather gather; /* of the thread */
-    size_t answered;      /* calls of the last batch */
+    /* More calls for the batch under way, if it is open and they come in time. NULL without a
+     * thread: a batch has what is there when it begins. */
+    bool (*take_more)(struct shard *self, struct list *calls);
     atomic_bool inspecting;
     pthread_t inspector;
     bool has_inspector;
@@ -276,6 +284,10 @@ void dataset_free(struct queue *queue, struct dataset *dataset);
 /* NULL if there is none of that name. */
 struct dataset *dataset_find(const struct queue *queue, struct slice name);
 struct dataset *dataset_of_number(const struct queue *queue, uint32_t number);
+
+bool shard_has_room(const struct shard *self);
+/* With the mutex held: what waits in the inbox, as far as the batch has room. */
+void shard_take(struct shard *self, struct list *calls);
 
 /* ---- load.c ---- */
 enum status shard_load(struct shard *self, struct error *error);

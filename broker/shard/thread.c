@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * thread.c -- a thread around a shard: run batches while there is work, else sleep until a call
- * comes or the shard has something to do by itself. Between two batches it may wait a moment for
- * calls to share the next commit (gather.c).
+ * comes or the shard has something to do by itself. A batch that follows another may stay open for
+ * a moment, for calls to share its commit (gather.c).
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "shard/state.h"
 
 #define STALL_MS 2000 /* later than this, and for so long */
@@ -19,14 +20,6 @@
                       */
 
 #define TIMER_SLACK_NS 1000 /* waits between batches are of some ten microseconds */
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static struct timespec at_ns(int64_t time_ns)
 {
@@ -53,33 +46,45 @@ static bool is_called_away(const struct shard *self)
            (atomic_load(&self->draining) && !list_is_empty(&self->waiting));
 }
 
-/* Directly after a batch, with the mutex held. */
-static void gather_calls(struct shard *self, int64_t ended_ns)
+/* With the mutex held: until so many calls are there as the open batch had better have before it
+ * goes on, or it is time. */
+static void gather_calls(struct shard *self)
 {
-    struct timespec until;
-    int64_t most_ns;
-    size_t wanted;
+    size_t calls = gather_next(&self->gather);
+    struct timespec until = at_ns(self->gather.until_ns);
+    int64_t begun_ns;
 
-    if (!gather_wants(&self->gather, &wanted, &most_ns))
+    if (self->inbox_count >= calls)
         return;
-    until = at_ns(ended_ns + most_ns);
-    self->wake_count = wanted;
-    while (self->inbox_count < wanted && !is_called_away(self)) {
+    begun_ns = clock_monotonic_ns();
+    self->wake_count = calls;
+    while (self->inbox_count < calls && !is_called_away(self)) {
         if (pthread_cond_timedwait(&self->wake, &self->mutex, &until) == ETIMEDOUT)
             break;
     }
     self->wake_count = 1;
-    gather_waited(&self->gather, self->inbox_count);
+    self->batch.gather_ns += clock_monotonic_ns() - begun_ns;
+}
+
+static bool take_more(struct shard *self, struct list *calls)
+{
+    if (gather_next(&self->gather) == 0 || !shard_has_room(self))
+        return false;
+    pthread_mutex_lock(&self->mutex);
+    gather_calls(self);
+    shard_take(self, calls);
+    pthread_mutex_unlock(&self->mutex);
+    return !list_is_empty(calls);
 }
 
 /* False: the end was asked for and nothing is left to do. */
-static bool wait_for_work(struct shard *self, int64_t ended_ns)
+static bool wait_for_work(struct shard *self)
 {
     int64_t next_ms = shard_next_ms(self);
     bool go_on;
 
     pthread_mutex_lock(&self->mutex);
-    gather_calls(self, ended_ns);
+    gather_calls(self);
     while (list_is_empty(&self->inbox) && !is_called_away(self)) {
         int64_t wait_ms = next_ms - clock_now_ms(&self->options.clock);
         struct timespec until;
@@ -88,7 +93,7 @@ static bool wait_for_work(struct shard *self, int64_t ended_ns)
             break;
         if (wait_ms > SLEEP_MS_MAX)
             wait_ms = SLEEP_MS_MAX;
-        until = at_ns(monotonic_ns() + wait_ms * 1000000);
+        until = at_ns(clock_monotonic_ns() + wait_ms * 1000000);
         pthread_cond_timedwait(&self->wake, &self->mutex, &until);
     }
     go_on = !self->stopping || !list_is_empty(&self->inbox);
@@ -108,31 +113,33 @@ static size_t count_inbox(struct shard *self)
     return count;
 }
 
-/* One batch. Returns when it ended. */
-static int64_t run_batch(struct shard *self)
+static void run_batch(struct shard *self)
 {
-    int64_t begun_ns = monotonic_ns();
-    int64_t ended_ns;
+    struct gather_batch last = {.begun_ns = clock_monotonic_ns()};
 
-    if (!shard_step(self))
-        self->answered = 0;
-    ended_ns = monotonic_ns();
-    gather_batch_ended(&self->gather, self->answered, count_inbox(self), ended_ns - begun_ns);
-    return ended_ns;
+    shard_step(self);
+    gather_end(&self->gather);
+    last.ended_ns = clock_monotonic_ns();
+    last.answered = self->batch.answered;
+    last.waiting = count_inbox(self);
+    last.gather_ns = self->batch.gather_ns;
+    last.commit_ns = self->batch.commit_ns;
+    gather_begin(&self->gather, &last);
 }
 
 static void *thread_main(void *argument)
 {
     struct shard *self = argument;
-    int64_t ended_ns = 0;
     char name[16];
 
     snprintf(name, sizeof name, "ackd-shard-%d", self->options.index);
     pthread_setname_np(pthread_self(), name);
     self->awake_ms = clock_now_ms(&self->options.clock);
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
-    while (wait_for_work(self, ended_ns)) /* each time: what is due by itself may never end */
-        ended_ns = run_batch(self);
+    self->take_more = take_more;
+    while (wait_for_work(self)) /* each time: what is due by itself may never end */
+        run_batch(self);
+    self->take_more = NULL;
     wait_drain(self); /* nobody waits any more: shard_stop comes after the faces have gone */
     shard_step(self);
     return NULL;

@@ -52,6 +52,68 @@ static void test_only_the_call_that_does_not_fit_is_refused(void **state)
     bench_free(bench);
 }
 
+static struct publish_call *late; /* comes while a batch is under way */
+static struct bench *late_bench;
+
+static bool take_late(struct shard *shard, struct list *calls)
+{
+    if (late == NULL)
+        return false;
+    bench_send(late_bench, &late->call);
+    late = NULL;
+    shard_take(shard, calls);
+    return true;
+}
+
+static void expect_late(struct bench *bench, struct publish_call *call)
+{
+    late = call;
+    late_bench = bench;
+    bench->shard->take_more = take_late;
+}
+
+static void test_a_call_that_comes_in_time_shares_the_commit(void **state)
+{
+    struct bench *bench = bench_new();
+    struct publish_call *calls[2];
+    int64_t commits;
+
+    (void)state;
+    bench_queue(bench, "q");
+    calls[0] = bench_publish_call(bench, "q", "first");
+    calls[1] = bench_publish_call(bench, "q", "late");
+    commits = bench->shard->commits;
+    expect_late(bench, calls[1]);
+    bench_send(bench, &calls[0]->call);
+    assert_true(bench_step(bench));
+    bench_assert_ok(&calls[0]->call);
+    bench_assert_ok(&calls[1]->call);
+    assert_int_equal(bench->shard->commits, commits + 1);
+    assert_int_equal(bench_tally(bench, "q").ready, 2);
+    bench_free(bench);
+}
+
+static void test_a_late_call_that_does_not_fit_is_refused_alone(void **state)
+{
+    struct bench *bench = bench_new();
+    struct publish_call *before;
+    struct publish_call *large;
+
+    (void)state;
+    bench_queue(bench, "q");
+    make_small(bench);
+    before = bench_publish_call(bench, "q", "before");
+    large = publish_too_much(bench, "large");
+    expect_late(bench, large);
+    bench_send(bench, &before->call);
+    bench_run(bench);
+    bench_assert_ok(&before->call);
+    assert_true(bench_is_answered(&large->call));
+    assert_int_equal(large->call.error.status, STATUS_STORE_FULL);
+    assert_int_equal(bench_tally(bench, "q").ready, 1);
+    bench_free(bench);
+}
+
 /* Whatever order they run in again: what the second found in the batch that was taken back does not
  * count. */
 static void test_a_task_is_no_duplicate_of_one_that_was_not_stored_after_all(void **state)
@@ -460,6 +522,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_the_call_that_does_not_fit_is_refused),
+        cmocka_unit_test(test_a_call_that_comes_in_time_shares_the_commit),
+        cmocka_unit_test(test_a_late_call_that_does_not_fit_is_refused_alone),
         cmocka_unit_test(test_a_task_is_no_duplicate_of_one_that_was_not_stored_after_all),
         cmocka_unit_test(test_a_call_that_was_refused_stays_refused_when_a_later_one_does_not_fit),
         cmocka_unit_test(test_long_work_goes_on_where_it_was_when_a_batch_is_taken_back),

@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "store/lmdb/lmdb_store.h"
 
 enum {
@@ -23,7 +23,6 @@ enum {
 
 static int count_if_due(struct lmdb_store *self, uint64_t *ret_pages);
 static int count_now(MDB_env *env, struct lmdb_free_count *count);
-static int64_t monotonic_ms(void);
 static uint64_t free_from(const size_t *list, uint64_t from);
 
 enum status lmdb_usage(struct store *base, struct store_usage *ret_usage)
@@ -82,7 +81,7 @@ int lmdb_count_free(MDB_cursor *cursor, uint64_t from, uint64_t *ret_pages, uint
 static int count_if_due(struct lmdb_store *self, uint64_t *ret_pages)
 {
     struct lmdb_free_count *count = &self->free_count;
-    int64_t now_ms = monotonic_ms();
+    int64_t now_ms = clock_monotonic_ms();
     MDB_envinfo info;
     int rc = mdb_env_info(self->env, &info);
 
@@ -114,14 +113,6 @@ static int count_now(MDB_env *env, struct lmdb_free_count *count)
     count->txn_id = mdb_txn_id(txn);
     mdb_txn_abort(txn);
     return rc;
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static uint64_t free_from(const size_t *list, uint64_t from)

@@ -153,9 +153,8 @@ class World:
                 self._die(next(deaths))
         self._await(lambda: all(line.counts()["done"] == len(line.payloads) for line in self.lines),
                     "all tasks are done")
-        for line in self.lines:
-            line.fleet.drain_all()
-        self._await(lambda: all(line.fleet.is_empty() for line in self.lines), "the fleets have left")
+        self._await(lambda: all([line.fleet.drain_all() for line in self.lines]),
+                    "the fleets have left")
 
     def judge(self) -> list[str]:
         found = self.broker.call("AdminService/Check").get("problemCount", 0)

@@ -50,15 +50,14 @@ class Kubelet(Fleet):
         self.evicted.append(Eviction(kind, worker.name, time.monotonic()))
         return kind
 
-    def drain_all(self) -> None:
-        """The last workers leave, and nobody takes their places."""
+    def drain_all(self) -> bool:
+        """The last workers leave, and nobody takes their places. To be called with each tick, for
+        those that are just being evicted; true: nobody is left."""
         for place in self.places:
             if place.worker is None:
                 place.finished = True
             elif place.worker.name not in self._fates:
                 self._evict(place.worker, "drain")
-
-    def is_empty(self) -> bool:
         return not self.running()
 
     def _evict(self, worker: Worker, kind: str) -> None:

@@ -62,9 +62,26 @@ def test_a_worker_that_does_not_end_as_it_should_is_a_problem(tmp_path, script, 
 
         def is_gone():
             fleet.tick()
-            return fleet.is_empty()
+            return not fleet.running()
         wait_until(is_gone, "it has ended")
         assert problem in "".join(fleet.problems) and bool(problem) == bool(fleet.problems)
+
+
+@pytest.mark.parametrize("kind", ["kill", "freeze"])
+def test_a_fleet_leaves_while_one_is_being_evicted(tmp_path, kind):
+    script = DRAINS + HOLDS + "signal.pause()"
+    with Kubelet([sys.executable, "-c", script], tmp_path, size=3, replace_after_s=0,
+                 frozen_s=0.3, rng=dice_of(1, "")) as fleet:
+        fleet.tick()
+        wait_until(lambda: all((tmp_path / f"{worker.name}.out").read_text()
+                               for worker in fleet.running()), "all are up")
+        fleet._evict(fleet.running()[1], kind)
+
+        def have_left():
+            fleet.tick()
+            return fleet.drain_all()
+        wait_until(have_left, "all have left")
+        assert fleet.started == 3 and not fleet.problems
 
 
 def line_with(done: list[str], results: dict[str, str], problems=(), **counts) -> Line:

@@ -20,7 +20,7 @@
  *   C4  After a refusal nothing more is read as HTTP. The socket is drained for a while before
  *       it closes: closing with unread bytes would destroy the reply on its way.
  *   C5  Replies that clients don't take are bounded in sum: past memory_bytes_max, a connection
- * whose reply would lie in memory is closed instead, unless it is a small one.
+ *       whose reply would lie in memory is closed instead, unless it is a small one.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `settle`, which sets reading and the deadline to what the state asks for.

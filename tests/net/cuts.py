@@ -12,6 +12,7 @@ that nobody got is a lease.
 No connection, call or memory may be left behind: the broker's own numbers are as before.
 """
 import argparse
+import contextlib
 import itertools
 import random
 import sys
@@ -129,14 +130,11 @@ class EveryByte:
 
     def _send(self, calls: list[list[Call]]) -> list[Reply]:
         heard = []
-        with RawClient(self._proxy.port) as raw:
-            try:
-                for step in calls:
-                    raw.send(b"".join(call.data for call in step))
-                    for _ in step:
-                        heard.append(raw.reply())
-            except (EOFError, OSError):
-                pass
+        with contextlib.suppress(EOFError, OSError), RawClient(self._proxy.port) as raw:
+            for step in calls:
+                raw.send(b"".join(call.data for call in step))
+                for _ in step:
+                    heard.append(raw.reply())
         return heard
 
 
@@ -196,15 +194,14 @@ def replies_in(data: bytes) -> list[Reply]:
 
 def judge(broker: Broker, drainer: Caller, others: History) -> list[str]:
     """Drains the broker, and says what is wrong."""
-    wire = Wire(broker.port)
-
     def is_drained_by_now() -> bool:
         drainer.settle_all()
-        return is_drained(queue_of(wire, QUEUE))
+        with Wire(broker.port) as wire:  # one kept would be idle meanwhile, perhaps for too long
+            return is_drained(queue_of(wire, QUEUE))
 
     wait_until(is_drained_by_now, "all tasks are done")
     checker = Checker(History.joined([others, drainer.history]))
-    return checker.check(account_of(wire, QUEUE, checker))
+    return checker.check(account_of(Wire(broker.port), QUEUE, checker))
 
 
 def left_behind(broker: Broker, idle_connections: int) -> list[str]:

@@ -2,6 +2,7 @@
 """Data files of every format that this ackd must read, made by the ackd of their time (fixture.py)
 and kept here; and formats that it does not know."""
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,4 +92,7 @@ def test_another_format_is_refused_with_what_to_do_and_left_as_it_is(tmp_path, n
     with pytest.raises(AssertionError, match=sentence):
         with Broker(tmp_path):
             pass
+    checked = subprocess.run([BUILD / "broker/daemon/ackd", "--check", "--data-dir",
+                              tmp_path / "data"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 1 and "the store has a format that is not read" in checked.stdout
     assert path.read_bytes() == spoilt

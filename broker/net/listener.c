@@ -227,13 +227,20 @@ static struct loop *idlest_loop(struct listener *self)
     return best;
 }
 
+/* Where the idlest loop is behind with what it was given, the accepting thread's own takes it: that
+ * one looks at its inbox before it accepts again. */
+static bool place(struct listener *self, int socket)
+{
+    return loop_adopt(idlest_loop(self), socket) || loop_adopt(&self->loops[0], socket);
+}
+
 static void give_out(struct listener *self, int socket)
 {
     bool room = counter_get(&self->counters->connections) < self->connections_max;
 
     counter_add(&self->counters->connections_accepted, 1);
     counter_add(&self->counters->connections, 1);
-    if (room && loop_adopt(idlest_loop(self), socket))
+    if (room && place(self, socket))
         return;
     counter_add(&self->counters->connections, -1);
     refuse_connection(self, socket);

@@ -7,12 +7,13 @@ import signal
 import subprocess
 
 import pytest
-from conftest import ACKCTL
 from faulty_proxy import FaultyProxy
-from processes import wait_until
+from processes import BUILD, wait_until
 from test_publish import feed, rows
 from test_results import finish
 from test_work import publish, results, sh, wait_for_file
+
+ACKCTL = BUILD / "cli/ackctl"
 
 
 def leased_payloads(broker) -> list[str]:
@@ -35,13 +36,14 @@ def expect_each_row_once(ackctl, broker, text: str) -> None:
 
 
 def test_a_publish_killed_again_and_again_with_the_broker_ends_with_each_row_once(ackctl, broker):
-    """Each time it is given more rows, and killed when the broker has some of them; every second time
-    the broker is killed at the same moment."""
+    """Each time it is given more rows, and killed when the broker has some of them; every second
+    time the broker is killed at the same moment."""
     ackctl.queue()
     for turn in range(1, 7):
         child = ackctl.start("publish", "q", "-", "--dataset", "d", stdin=-1)
         feed(child, rows(1, turn * 1500))
-        wait_until(lambda: published(broker) >= turn * 1500 // 1000 * 1000, "some rows are published")
+        goal = turn * 1500 // 1000 * 1000  # whole batches
+        wait_until(lambda: published(broker) >= goal, "some rows are published")
         if turn % 2:
             broker.kill()
         child.kill()
@@ -175,7 +177,8 @@ def test_a_killed_worker_s_task_is_anothers_and_its_files_go_with_the_next_start
 
 def start_worker(ackctl, environment, command) -> subprocess.Popen:
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "--", ACKCTL, "work", "q", "--session", "1s", *command], cwd=ackctl.directory, stdout=subprocess.DEVNULL,
+        ["setpriv", "--pdeathsig", "KILL", "--", ACKCTL, "work", "q", "--session", "1s",
+         *command], cwd=ackctl.directory, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, **environment)
 
 
@@ -195,8 +198,8 @@ def test_a_disk_too_full_for_the_payload_fails_no_task(ackctl, tmp_path, small_d
     publish(ackctl, "x" * 100_000, queue=("--max-failures", "1"))
     child = start_worker(ackctl, {"env": ackctl.environment(TMPDIR=str(small_disk))},
                          ["--payload-file", "--", "sh", "-c", "cat $ACKD_PAYLOAD_FILE"])
-    wait_until(lambda: ackctl.ok("get", "q", "t0", "-o", "json").json()["task"].get("deliveries", 0),
-               "the task was tried")
+    show = ["get", "q", "t0", "-o", "json"]
+    wait_until(lambda: ackctl.ok(*show).json()["task"].get("deliveries"), "the task was tried")
     child.send_signal(signal.SIGTERM)
     assert child.wait(30) == 0
     assert ackctl.counts()["dead"] == 0

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""evictions.py [--evictions N] [--sink broker|file|postgres|all] [--seed S] -- a thousand evictions.
+"""evictions.py [--evictions N] [--sink NAME|all] [--seed S] -- workers lose machine after machine.
 
 Fleets of small workers, one a sink, work off queues that are never empty, while their machines are
-taken away (kubelet.py), the broker dies by SIGKILL, PostgreSQL dies too, and connections to it are cut
-at a commit. After each eviction what the broker calls done must be in the sink; at the end each task
-has exactly one result, with the right content, and every worker has ended as it should.
+taken away (kubelet.py), the broker dies by SIGKILL, PostgreSQL dies too, and connections to it are
+cut at a commit. After each eviction what the broker calls done must be in the sink; at the end each
+task has exactly one result, with the right content, and every worker has ended as it should.
 
-The seed decides who is evicted and how, and what dies when; the work itself is never twice the same.
+The seed decides who is evicted and how, and what dies when; the work itself is never twice the
+same.
 """
 import argparse
 import base64
@@ -145,7 +146,8 @@ class World:
             for line in self.lines:
                 line.publish(self._dice)
             line = self._dice.choice(self.lines)
-            if (time.monotonic() - began) * EVICTIONS_A_SECOND < evicted or not line.fleet.evict_one():
+            is_due = (time.monotonic() - began) * EVICTIONS_A_SECOND >= evicted
+            if not is_due or not line.fleet.evict_one():
                 continue
             evicted += 1
             self.wrong += line.breaches()
@@ -200,7 +202,8 @@ class World:
     def _die(self, who: str) -> None:
         """And come back after a moment."""
         server = self.broker if who == "broker" else self._postgres
-        getattr(server, "kill" if who == "broker" else self._dice.choice(["crash", "kill", "stop"]))()
+        death = "kill" if who == "broker" else self._dice.choice(["crash", "kill", "stop"])
+        getattr(server, death)()
         until = time.monotonic() + self._dice.uniform(0, DOWN_S_MAX)
         while time.monotonic() < until:
             self._tick()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""witness.py -- what the workers did, by their own lines (see tests/sdk/points.h), and how long tasks
-took from an eviction to their next lease."""
+"""witness.py -- what the workers did, by their own lines (see tests/sdk/points.h), and how long
+tasks took from an eviction to their next lease."""
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gate.py -- an HTTP proxy before the broker that can hold one call that carries acks, on its way there
-or back, until a test says what shall become of it."""
+"""gate.py -- an HTTP proxy before the broker that can hold one call that carries acks, on its way
+there or back, until a test says what shall become of it."""
 import contextlib
 import select
 import socket
@@ -10,9 +10,9 @@ LEASE_REQUEST_ACKS = 6  # the field's number
 
 
 class Gate:
-    """Use it with `with`. `hold("acking")`: the next request with acks is held before the broker sees
-    it; `hold("acked")`: the broker's answer to it. `reached` is set when that is so. `let_pass` lets it
-    go on, `cut` closes its connection instead; both end the hold for good."""
+    """Use it with `with`. `hold("acking")`: the next request with acks is held before the broker
+    sees it; `hold("acked")`: the broker's answer to it. `reached` is set when that is so.
+    `let_pass` lets it go on, `cut` closes its connection instead; both end the hold for good."""
 
     def __init__(self, port: int):
         self._broker_port = port

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""postgres_proxy.py -- a TCP proxy before PostgreSQL that knows where a commit passes, and cuts there.
+"""postgres_proxy.py -- a TCP proxy before PostgreSQL that knows where a commit passes, and cuts
+there.
 
-An INSERT of the SDK is one statement in a transaction of its own: Parse, Bind, Describe, Execute and
-Sync; it commits when the server reads the Sync, and is answered by CommandComplete and ReadyForQuery.
-Where the connection may be cut, and what the client then can't know:
+An INSERT of the SDK is one statement in a transaction of its own: Parse, Bind, Describe, Execute
+and Sync; it commits when the server reads the Sync, and is answered by CommandComplete and
+ReadyForQuery. Where the connection may be cut, and what the client then can't know:
 
   before     the server has not got the Sync                               not committed
   announced  the client got CommandComplete, the server not the Sync       not committed
@@ -25,8 +26,8 @@ FLUSH = b"H\x00\x00\x00\x04"
 
 
 class PostgresProxy:
-    """Use it with `with`. `cut(where)` cuts the next INSERT; `chance` is how often it does so by itself,
-    anywhere. `was_cut` is set after each."""
+    """Use it with `with`. `cut(where)` cuts the next INSERT; `chance` is how often it does so by
+    itself, anywhere. `was_cut` is set after each."""
 
     def __init__(self, directory: Path, user: str, chance: float = 0, seed: int = 1):
         self._server = str(directory / ".s.PGSQL.5432")

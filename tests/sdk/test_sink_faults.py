@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL dies, or the connection to it is cut at a commit; the disk of the files is full: no result
-is lost or doubled, and none is acked before it is there."""
+"""PostgreSQL dies, or the connection to it is cut at a commit; the disk of the files is full: no
+result is lost or doubled, and none is acked before it is there."""
 import os
 import subprocess
 
@@ -106,7 +106,8 @@ def test_sessions_that_an_operator_ends_are_made_anew(broker, queue, probe, tabl
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "53100", "57014", "57P01", "25006"])
-def test_an_error_that_passes_is_no_failure_of_the_task(broker, queue, probe, table, postgres, state):
+def test_an_error_that_passes_is_no_failure_of_the_task(broker, queue, probe, table, postgres,
+                                                                state):
     """The first three tries fail. A sequence counts them: it isn't rolled back."""
     postgres.query(f"""
         DROP SEQUENCE IF EXISTS tries;
@@ -115,7 +116,8 @@ def test_an_error_that_passes_is_no_failure_of_the_task(broker, queue, probe, ta
             IF nextval('tries') <= 3 THEN
                 RAISE EXCEPTION 'not now' USING ERRCODE = '{state}'; END IF;
             RETURN NEW; END $$;
-        CREATE TRIGGER stumble BEFORE INSERT ON ackd_results FOR EACH ROW EXECUTE FUNCTION stumble();
+        CREATE TRIGGER stumble BEFORE INSERT ON ackd_results
+            FOR EACH ROW EXECUTE FUNCTION stumble();
     """)
     ids = publish(broker, *PAYLOADS)
     worker = probe(sink=table.option, stop_when_empty=1)
@@ -193,7 +195,7 @@ def test_a_full_disk_is_waited_for_and_holds_only_whole_files(broker, queue, pro
                     reason="the sanitizers' library would have to come before the preloaded one")
 def test_a_file_that_may_not_survive_is_not_taken_for_done(broker, queue, probe, tmp_path,
                                                            monkeypatch):
-    """One worker has renamed its files and can't flush their directory; another finds them there."""
+    """One worker has renamed its files and can't flush their directory; another finds them."""
     fault = tmp_path / "fault"
     fault.touch()
     monkeypatch.setenv("LD_PRELOAD", str(BUILD / "tests/sdk/libdirectory_fault.so"))

@@ -23,6 +23,7 @@
 #define REASONS(X)                                                                                 \
     X(200, "OK")                                                                                   \
     X(204, "No Content")                                                                           \
+    X(304, "Not Modified")                                                                         \
     X(400, "Bad Request")                                                                          \
     X(404, "Not Found")                                                                            \
     X(405, "Method Not Allowed")                                                                   \
@@ -118,6 +119,12 @@ static uint8_t *put_field(uint8_t *at, struct slice name, struct slice value)
     return put(at, SLICE_LITERAL("\r\n"));
 }
 
+/* RFC 9110 §8.6: 204 must not have one, and 304 has none but its 200's. */
+static bool has_no_length(int http_status)
+{
+    return http_status == 204 || http_status == 304;
+}
+
 /* Byte for byte: printf took a quarter of the time that a small request took. */
 static void put_head(struct http_writer *self, const struct http_reply *reply, size_t body_bytes)
 {
@@ -134,7 +141,7 @@ static void put_head(struct http_writer *self, const struct http_reply *reply, s
     at = put_field(at, SLICE_LITERAL("Date: "), date);
     if (reply->content_type != NULL)
         at = put_field(at, SLICE_LITERAL("Content-Type: "), type);
-    if (reply->content_type != NULL || reply->http_status != 204)
+    if (reply->content_type != NULL || !has_no_length(reply->http_status))
         at = put_length(at, reply->content_type != NULL ? body_bytes : 0);
     if (reply->header_line != NULL)
         at = put(put(at, line), SLICE_LITERAL("\r\n"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * faces.h -- the two kinds of request, within the rpc layer. Each ends in reply.h.
+ * faces.h -- the kinds of request, within the rpc layer. Each ends in reply.h.
  */
 #ifndef ACKD_RPC_FACES_H
 #define ACKD_RPC_FACES_H
@@ -13,6 +13,9 @@ void connect_begin(struct rpc_request *request);
 void plain_begin(struct rpc_request *request);
 /* GET /metrics (metrics.c). */
 void metrics_begin(struct rpc_request *request);
+/* GET / and the page's files (dashboard.c). */
+bool dashboard_has(struct slice path);
+void dashboard_begin(struct rpc_request *request);
 
 /* Gives the service a call whose request message lies in the arena; `done` as service.h says. */
 void rpc_call(struct rpc_request *request, enum method_number number,

@@ -2,7 +2,8 @@
 /*
  * plain.c -- the GETs for machines around the broker and for a person with a browser.
  *
- *   /                       what is here
+ *   /, /dashboard/FILE      the dashboard (dashboard.c)
+ *   /api                    what is here, for readers of text
  *   /healthz                200 while the loop that answers is alive; asks nobody else
  *   /readyz                 200 while work is taken, 503 with the reason when not
  *   /metrics                Prometheus' text (metrics.c)
@@ -18,7 +19,7 @@
 #define SCALE_SUFFIX "/scale"
 #define PLAIN_BYTES_MAX ((size_t)64 << 10) /* for what is asked of the service */
 
-static void root_begin(struct rpc_request *request);
+static void api_begin(struct rpc_request *request);
 static void healthz_begin(struct rpc_request *request);
 static void readyz_begin(struct rpc_request *request);
 static void scale_begin(struct rpc_request *request);
@@ -30,13 +31,14 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {"/", root_begin},
+    {"/api", api_begin},
     {"/healthz", healthz_begin},
     {"/readyz", readyz_begin},
     {"/metrics", metrics_begin},
 };
 
 static const struct route scale_route = {SCALE_PREFIX "NAME" SCALE_SUFFIX, scale_begin};
+static const struct route dashboard_route = {"/", dashboard_begin};
 
 static const struct route *find_route(struct slice path)
 {
@@ -44,6 +46,8 @@ static const struct route *find_route(struct slice path)
         if (slice_equal(slice_of_string(routes[i].path), path))
             return &routes[i];
     }
+    if (dashboard_has(path))
+        return &dashboard_route;
     return is_scale_path(path) ? &scale_route : NULL;
 }
 
@@ -72,12 +76,13 @@ void plain_begin(struct rpc_request *request)
     }
 }
 
-static void root_begin(struct rpc_request *request)
+static void api_begin(struct rpc_request *request)
 {
     buffer_append_printf(&request->reply,
                          "ackd %s, a work-queue broker\n\n"
                          "POST /ackd.v1.SERVICE/METHOD   the API: Connect's unary protocol,\n"
                          "                               application/json or application/proto\n"
+                         "GET  /                         the dashboard, for a browser\n"
                          "GET  /healthz                  whether the broker lives\n"
                          "GET  /readyz                   whether it takes work\n"
                          "GET  /metrics                  counters, as Prometheus reads them\n"

@@ -29,7 +29,8 @@
     X(CONTENT_TYPE, "content-type")                                                                \
     X(CONTENT_ENCODING, "content-encoding")                                                        \
     X(CONNECT_PROTOCOL_VERSION, "connect-protocol-version")                                        \
-    X(CONNECT_TIMEOUT_MS, "connect-timeout-ms")
+    X(CONNECT_TIMEOUT_MS, "connect-timeout-ms")                                                    \
+    X(IF_NONE_MATCH, "if-none-match")
 
 enum rpc_header {
 #define X(name, text) RPC_HEADER_##name,

@@ -31,6 +31,8 @@ ALLOWED = {
 }
 for layer in ("service", "rpc", "net", "daemon"):
     ALLOWED[f"broker/{layer}"] += CONTRACT
+ALLOWED["broker/dashboard"] = ("base/", "dashboard/")  # files for browsers, served by rpc
+ALLOWED["broker/rpc"] += ("dashboard/",)
 
 # What only the named folders may include, though the rows above would let more do so.
 RESERVED = {

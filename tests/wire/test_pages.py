@@ -35,8 +35,8 @@ def test_a_broker_that_works_is_healthy_and_ready(raw, path, body):
     assert (reply.status, reply.body) == (200, body)
 
 
-def test_the_first_page_names_what_is_here(raw):
-    text = raw.call("/", verb="GET").body.decode()
+def test_a_page_of_text_names_what_is_here(raw):
+    text = raw.call("/api", verb="GET").body.decode()
     for path in ("/healthz", "/readyz", "/metrics", "/v1/queues/NAME/scale",
                  "/ackd.v1.TaskService/Publish", "/ackd.v1.AdminService/Check"):
         assert path in text

@@ -12,7 +12,9 @@
  *   A2  No block has given out more than it holds.
  *
  * The bound counts what is given out, not what malloc was asked for: an arena may hold at most
- * about three times its bound (the block begun last is at most as large as all before it).
+ * about three times its bound (the block begun last is at most as large as all before it). The
+ * budget is charged what the blocks hold, but for those of BLOCK_FIRST_BYTES: an ordinary request
+ * touches no shared number.
  */
 #include "base/arena.h"
 
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/budget.h"
 
 enum {
     BLOCK_FIRST_BYTES = 8 << 10, /* kept across arena_reset */
@@ -35,9 +38,10 @@ struct arena_block {
     _Alignas(max_align_t) uint8_t data[];
 };
 
-static struct arena_block *block_new(size_t capacity, struct arena_block *older);
+static struct arena_block *block_new(struct arena *self, size_t capacity,
+                                     struct arena_block *older);
+static void block_free(struct arena *self, struct arena_block *block);
 static struct arena_block *block_for(struct arena *self, size_t size);
-static void blocks_free(struct arena_block *block);
 static void arena_check(const struct arena *self);
 
 void arena_init(struct arena *self, size_t size_max)
@@ -45,10 +49,23 @@ void arena_init(struct arena *self, size_t size_max)
     *self = (struct arena){.block = NULL, .used_bytes = 0, .size_max = size_max};
 }
 
+void arena_set_budget(struct arena *self, struct budget *budget)
+{
+    ASSERT(self->block == NULL);
+    self->budget = budget;
+}
+
 void arena_deinit(struct arena *self)
 {
-    blocks_free(self->block);
-    *self = (struct arena){.block = NULL, .used_bytes = 0, .size_max = self->size_max};
+    struct arena_block *block = self->block;
+
+    while (block != NULL) {
+        struct arena_block *older = block->older;
+
+        block_free(self, block);
+        block = older;
+    }
+    *self = (struct arena){.size_max = self->size_max, .budget = self->budget};
 }
 
 void arena_reset(struct arena *self)
@@ -63,7 +80,7 @@ void arena_reset(struct arena *self)
         if (kept == NULL && block->capacity == BLOCK_FIRST_BYTES)
             kept = block;
         else
-            free(block);
+            block_free(self, block);
         block = older;
     }
     if (kept != NULL) {
@@ -72,11 +89,18 @@ void arena_reset(struct arena *self)
     }
     self->block = kept;
     self->used_bytes = 0;
+    self->insists = false;
+    self->starved = false;
 }
 
 void arena_set_max(struct arena *self, size_t size_max)
 {
     self->size_max = size_max;
+}
+
+void arena_insist(struct arena *self)
+{
+    self->insists = true;
 }
 
 static void *cut(struct arena *self, struct arena_block *block, size_t size)
@@ -198,39 +222,48 @@ static struct arena_block *block_for(struct arena *self, size_t size)
         next_bytes = BLOCK_MAX_BYTES;
 
     if (newest != NULL && size > next_bytes / OWN_BLOCK_SHARE) {
-        struct arena_block *own = block_new(size, newest->older);
+        struct arena_block *own = block_new(self, size, newest->older);
 
         if (own != NULL)
             newest->older = own;
         return own;
     }
-    newest = block_new(next_bytes, newest);
+    newest = block_new(self, next_bytes, newest);
     if (newest == NULL)
         return NULL;
     self->block = newest;
     return newest->capacity >= size ? newest : block_for(self, size); /* now there is a newest */
 }
 
-static struct arena_block *block_new(size_t capacity, struct arena_block *older)
+static bool is_charged(const struct arena *self, size_t capacity)
 {
-    struct arena_block *block = malloc(sizeof *block + capacity);
+    return self->budget != NULL && capacity != BLOCK_FIRST_BYTES;
+}
 
+static struct arena_block *block_new(struct arena *self, size_t capacity, struct arena_block *older)
+{
+    struct arena_block *block;
+
+    if (is_charged(self, capacity) && !self->insists && !budget_has(self->budget, capacity)) {
+        self->starved = true;
+        return NULL;
+    }
+    block = malloc(sizeof *block + capacity);
     if (block == NULL)
         return NULL;
+    if (is_charged(self, capacity))
+        budget_charge(self->budget, (int64_t)capacity);
     block->older = older;
     block->capacity = capacity;
     block->used = 0;
     return block;
 }
 
-static void blocks_free(struct arena_block *block)
+static void block_free(struct arena *self, struct arena_block *block)
 {
-    while (block != NULL) {
-        struct arena_block *older = block->older;
-
-        free(block);
-        block = older;
-    }
+    if (is_charged(self, block->capacity))
+        budget_charge(self->budget, -(int64_t)block->capacity);
+    free(block);
 }
 
 __attribute__((unused)) static void arena_check(const struct arena *self)

@@ -6,6 +6,11 @@
  * into an ordinary STATUS_TOO_LARGE. protobuf-c unpacks into it through arena_allocator, so that
  * hostile input can't cost more than the bound.
  *
+ * What many arenas take together is bounded by a budget that they share: each block but a first
+ * one is charged to it. An arena that it refuses is `starved`, so that its user can tell "too
+ * large" from "not now". What must not fail any more, because the store has changed already, is
+ * allocated after arena_insist: charged, and never refused.
+ *
  * Blocks come from malloc; the first one is kept across arena_reset, so that a connection's arena
  * costs no malloc for ordinary requests. Not thread-safe: an arena has one user at a time, and is
  * handed over with the request that it belongs to.
@@ -14,26 +19,35 @@
 #define ACKD_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/slice.h"
 
 struct arena_block;
+struct budget;
 
 struct arena {
     struct arena_block *block; /* the newest; older ones are linked behind it */
     size_t used_bytes;         /* given out since the last reset, alignment included */
     size_t size_max;           /* the bound, in bytes */
+    struct budget *budget;     /* NULL: none */
+    bool insists;
+    bool starved; /* the budget has refused a block since the last reset */
 };
 
 /* An empty arena; allocates nothing yet. */
 void arena_init(struct arena *self, size_t size_max);
+/* Before the first allocation. The budget must live longer. */
+void arena_set_budget(struct arena *self, struct budget *budget);
 /* Frees everything; *self may be initialised again. */
 void arena_deinit(struct arena *self);
 /* Drops what was allocated and keeps one ordinary block for next time. */
 void arena_reset(struct arena *self);
 /* Raises or lowers the bound; what is allocated stays. */
 void arena_set_max(struct arena *self, size_t size_max);
+/* Until the next reset the budget refuses nothing. */
+void arena_insist(struct arena *self);
 
 /* Memory aligned for any type, zeroed; NULL past the bound or when the machine has none. A size of
  * 0 gives a valid pointer. */

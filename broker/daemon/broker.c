@@ -168,6 +168,7 @@ static enum status open_net(struct broker *self, struct error *error)
     const struct rpc_options rpc_options = {
         .service = self->service,
         .counters = &self->counters,
+        .calls_budget = &self->calls_budget,
         .version = self->version,
         .started_unix_ms = service_now_ms(self->service),
     };
@@ -179,12 +180,14 @@ static enum status open_net(struct broker *self, struct error *error)
         .io_threads = (int)config->io_threads,
         .connections_max = config->connections_max,
         .memory_bytes_max = config->memory_bytes_max,
+        .calls_budget = &self->calls_budget,
         .header_timeout_ms = config->header_timeout_ms,
         .body_timeout_ms = config->body_timeout_ms,
         .idle_timeout_ms = config->idle_timeout_ms,
         .write_timeout_ms = config->write_timeout_ms,
     };
 
+    budget_init(&self->calls_budget, config->memory_bytes_max);
     rpc_init(&self->rpc, &rpc_options);
     return net_open(&options, &self->net, error);
 }

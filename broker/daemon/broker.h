@@ -13,6 +13,7 @@ struct broker {
     const char *version;
     int lock; /* of the data directory; -1: none */
     struct counters counters;
+    struct budget calls_budget;
     struct service *service;
     struct rpc rpc;
     struct net *net;

@@ -44,8 +44,9 @@
       "connections open at once")                                                                  \
     X(NETWORK, memory_bytes_max, "max-request-memory", SIZE, "SIZE", 1 << 20, INT64_C(1) << 40,    \
       "512MiB",                                                                                    \
-      "of requests being read and served; past it bodies over 64 KiB are refused; and "            \
-      "the same again of replies not taken, past which those over 64 KiB are dropped")             \
+      "of requests being read; past it bodies over 64 KiB are refused. The same again of calls "   \
+      "being served, past which replies are made short or refused; and of replies not taken, "     \
+      "past which those over 64 KiB are dropped")                                                  \
     X(NETWORK, header_timeout_ms, "header-timeout", DURATION, "TIME", 10, 3600000, "10s",          \
       "from a request's first byte to the end of its head")                                        \
     X(NETWORK, body_timeout_ms, "body-timeout", DURATION, "TIME", 10, 3600000, "10s",              \

@@ -20,7 +20,7 @@
  *   C4  After a refusal nothing more is read as HTTP. The socket is drained for a while before
  *       it closes: closing with unread bytes would destroy the reply on its way.
  *   C5  Replies that clients don't take are bounded in sum: past memory_bytes_max, a connection
- *       whose reply would lie in memory is closed instead, unless it is a small one.
+ *       whose reply would lie in memory is closed instead, unless it is a small one or alone.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `settle`, which sets reading and the deadline to what the state asks for.
@@ -287,11 +287,12 @@ static void count_held(struct connection *self)
     const struct net_options *options = self->loop->options;
     size_t held = http_writer_held_bytes(&self->writer);
     bool grown = held > self->held_bytes;
+    int64_t all;
 
     counter_add(&options->counters->reply_bytes, (int64_t)held - (int64_t)self->held_bytes);
     self->held_bytes = held;
-    if (!grown || held <= HELD_SMALL ||
-        counter_get(&options->counters->reply_bytes) <= options->memory_bytes_max)
+    all = counter_get(&options->counters->reply_bytes);
+    if (!grown || held <= HELD_SMALL || all <= options->memory_bytes_max || all == (int64_t)held)
         return;
     counter_add(&options->counters->replies_dropped, 1);
     connection_close(self);

@@ -31,6 +31,7 @@ struct exchange *exchange_take(struct loop *loop)
             return NULL;
         self->loop = loop;
         arena_init(&self->arena, 0);
+        arena_set_budget(&self->arena, loop->options->calls_budget);
     }
     list_append(&loop->exchanges, &self->link);
     return self;

@@ -24,12 +24,13 @@ struct net_options {
     int listen_count;          /* 1 .. NET_LISTEN_MAX */
     int io_threads;            /* 1 .. 64 */
     int64_t connections_max;
-    int64_t memory_bytes_max;  /* of requests being read and served; past it large ones are refused.
-                                * The same again of replies not taken; past it large ones drop */
-    int64_t header_timeout_ms; /* from a request's first byte to its head's last */
-    int64_t body_timeout_ms;   /* grace for a body; beyond it 1 KiB/s must come */
-    int64_t idle_timeout_ms;   /* between requests */
-    int64_t write_timeout_ms;  /* a reply of which nothing is taken; as long beyond 1 KiB/s */
+    int64_t memory_bytes_max; /* of requests being read and served; past it large ones are refused.
+                               * The same again of replies not taken; past it large ones drop */
+    struct budget *calls_budget; /* of decoded requests and of replies being made; or NULL */
+    int64_t header_timeout_ms;   /* from a request's first byte to its head's last */
+    int64_t body_timeout_ms;     /* grace for a body; beyond it 1 KiB/s must come */
+    int64_t idle_timeout_ms;     /* between requests */
+    int64_t write_timeout_ms;    /* a reply of which nothing is taken; as long beyond 1 KiB/s */
 };
 
 struct net;

@@ -250,6 +250,10 @@ static void put_broker(struct buffer *out, const struct rpc_options *options, in
     put_single(out, metric, type, text, (double)counter_get(&counters->field));
     TRAFFIC_TABLE(X)
 #undef X
+    if (options->calls_budget != NULL)
+        put_single(out, "ackd_call_memory_bytes", "gauge",
+                   "Memory of large decoded requests and of large replies being made",
+                   (double)budget_used(options->calls_budget));
     put_requests(out, counters);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "ackd/v1/common.pb-c.h"
+#include "base/budget.h"
 
 static bool is_lost(struct rpc_request *request);
 
@@ -41,8 +42,23 @@ static bool is_lost(struct rpc_request *request)
     return true;
 }
 
-void reply_error(struct rpc_request *request, const struct error *error)
+/* Too large for what others leave is not too large: it may be tried again. */
+static void blame_budget(const struct arena *arena, struct error *error)
 {
+    if (error->status != STATUS_TOO_LARGE || !arena->starved)
+        return;
+    error_set(error, STATUS_UNAVAILABLE,
+              "the broker is busy with large requests and replies: try again, or ask for less");
+    error->limit = arena->budget->max_bytes;
+    error->value = budget_used(arena->budget);
+}
+
+void reply_error(struct rpc_request *request, const struct error *why)
+{
+    struct error told = *why;
+    const struct error *error = &told;
+
+    blame_budget(request->arena, &told);
     buffer_clear(&request->reply, SIZE_MAX);
     rpc_error_body(error, &request->reply);
     reply_done_as(request, error->status, status_http(error->status), CONTENT_JSON);

@@ -17,6 +17,7 @@
 #define ACKD_RPC_RPC_H
 
 #include "base/arena.h"
+#include "base/budget.h"
 #include "base/buffer.h"
 #include "codec/codec.h"
 #include "rpc/counters.h"
@@ -42,6 +43,7 @@ enum rpc_header {
 struct rpc_options {
     struct service *service;
     struct counters *counters;
+    const struct budget *calls_budget; /* of the requests' arenas; or NULL */
     const char *version;
     int64_t started_unix_ms;
 };

@@ -14,9 +14,12 @@ static void finish(struct fan *self)
     struct service_call *call = self->call;
     ProtobufCMessage *response = NULL;
 
+    arena_insist(call->arena);
     call->error = ERROR_NONE;
-    for (int i = 0; i < self->count && call->error.status == STATUS_OK; i++)
+    for (int i = 0; i < self->count && call->error.status == STATUS_OK; i++) {
         call->error = self->calls[i]->error;
+        call->arena->starved |= self->arenas[i].starved;
+    }
     if (call->error.status == STATUS_OK)
         response = self->build(call, self); /* copies: the shards' arenas end here */
     for (int i = 0; i < self->count; i++)
@@ -51,6 +54,7 @@ static bool make_calls(struct fan *self, size_t size, const struct verb *verb,
     }
     for (int i = 0; i < self->count; i++) {
         arena_init(&self->arenas[i], REPLY_BYTES_MAX);
+        arena_set_budget(&self->arenas[i], arena->budget);
         call_init(self->calls[i], verb, &self->arenas[i], self->call->mailbox, finished, self);
         if (prepare != NULL)
             prepare(self, self->calls[i], i);

@@ -179,6 +179,7 @@ static void finished(struct call *base)
     struct sent *sent = base->owner;
     struct service_call *call = sent->call;
 
+    arena_insist(call->arena); /* what the reply tells of has taken place */
     if (base->error.status == STATUS_OK) {
         call->error.status = STATUS_OK;
         reply(call, sent->build(call, base));

@@ -128,6 +128,39 @@ def test_bombs_from_many_connections_at_once_cost_no_more_than_the_limit(broker_
     assert growth_bytes(running, before) < limit
 
 
+def test_many_long_lists_at_once_cost_no_more_than_the_limit(broker_with):
+    """Pages end early while others take what there is; who gets nothing at all may try again."""
+    limit = 64 * MIB
+    running = broker_with("--max-request-memory", "64MiB")
+    running.call("QueueService/Create", name="q")
+    for first in range(0, 60, 10):
+        running.call("TaskService/Publish", queue="q",
+                     tasks=[{"taskId": f"t{first + i}", "payload": "A" * 1_000_000}
+                            for i in range(10)])
+    before = rss_bytes(running)
+    asked = request("/ackd.v1.TaskService/List", b'{"queue":"q","withPayload":true}')
+    clients = [RawClient(running.port) for _ in range(30)]
+    for each in clients:
+        each.send(asked)
+    statuses = []
+    for each in clients:
+        with each:
+            try:
+                reply = each.reply()
+                statuses.append(reply.status)
+                assert reply.status == 200 or reply.json()["code"] == "unavailable"
+            except EOFError:  # its reply was dropped: it did not take it at once
+                pass
+    assert 200 in statuses and set(statuses) <= {200, 503}
+    # What is being made, what is not taken, and one that goes from the one to the other.
+    assert peak_growth_bytes(running, before) < 3 * limit + BASE
+    wait_until(lambda: gauge(running, "ackd_call_memory_bytes") < 65536, "it is given back")
+    wait_until(lambda: gauge(running, "ackd_reply_memory_bytes") == 0, "it is given back")
+    with RawClient(running.port) as raw:  # alone, it gets what there is
+        raw.send(asked)
+        assert len(raw.reply().json()["tasks"]) > 20
+
+
 def test_many_small_pipelined_requests_with_large_replies_cost_what_one_may_hold(broker_with):
     running = broker_with()
     running.call("QueueService/Create", name="q")

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/budget.h"
 #include "support/check.h"
 
 static void test_memory_is_aligned_zeroed_and_apart(void **state)
@@ -152,6 +153,55 @@ static void test_strings_and_slices_are_copied(void **state)
     arena_deinit(&arena);
 }
 
+enum { BUDGET = 256 << 10, LARGE = 100 << 10 };
+
+static void test_arenas_share_a_budget(void **state)
+{
+    struct budget budget;
+    struct arena arenas[2];
+
+    (void)state;
+    budget_init(&budget, BUDGET);
+    for (int i = 0; i < 2; i++) {
+        arena_init(&arenas[i], SIZE_MAX);
+        arena_set_budget(&arenas[i], &budget);
+        assert_non_null(arena_alloc(&arenas[i], 100));
+    }
+    assert_int_equal(budget_used(&budget), 0); /* first blocks are free of charge */
+    assert_non_null(arena_alloc(&arenas[0], LARGE));
+    assert_non_null(arena_alloc(&arenas[1], LARGE));
+    assert_null(arena_alloc(&arenas[1], LARGE));
+    assert_true(arenas[1].starved);
+    assert_false(arenas[0].starved);
+    assert_non_null(arena_alloc(&arenas[1], 100)); /* what it has already */
+    arena_reset(&arenas[0]);
+    assert_non_null(arena_alloc(&arenas[1], LARGE));
+    arena_reset(&arenas[1]);
+    assert_false(arenas[1].starved);
+    assert_int_equal(budget_used(&budget), 0);
+    arena_deinit(&arenas[0]);
+    arena_deinit(&arenas[1]);
+}
+
+static void test_who_insists_is_charged_but_never_refused(void **state)
+{
+    struct budget budget;
+    struct arena arena;
+
+    (void)state;
+    budget_init(&budget, BUDGET);
+    arena_init(&arena, SIZE_MAX);
+    arena_set_budget(&arena, &budget);
+    arena_insist(&arena);
+    for (int i = 0; i < 5; i++)
+        assert_non_null(arena_alloc(&arena, LARGE));
+    assert_true(budget_used(&budget) >= 5 * LARGE);
+    arena_reset(&arena);
+    assert_null(arena_alloc(&arena, 2 * BUDGET));
+    arena_deinit(&arena);
+    assert_int_equal(budget_used(&budget), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -163,6 +213,8 @@ int main(void)
         cmocka_unit_test(test_a_large_object_does_not_end_the_block_that_serves_small_ones),
         cmocka_unit_test(test_an_array_too_large_to_count_is_refused),
         cmocka_unit_test(test_strings_and_slices_are_copied),
+        cmocka_unit_test(test_arenas_share_a_budget),
+        cmocka_unit_test(test_who_insists_is_charged_but_never_refused),
     };
 
     return cmocka_run_group_tests_name("arena", cases, NULL, NULL);

@@ -63,10 +63,16 @@ static void check_upgrade(struct http_request *request, const llhttp_t *parser)
 /* What a name, an address and a port may consist of (RFC 3986 §3.2.2), without looking closer. */
 static bool is_host(struct slice text)
 {
+    static const bool never[128] = {
+        ['"'] = true, ['#'] = true, ['/'] = true,  ['<'] = true, ['>'] = true,
+        ['?'] = true, ['@'] = true, ['\\'] = true, ['^'] = true, ['`'] = true,
+        ['{'] = true, ['|'] = true, ['}'] = true,
+    };
+
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = text.data[i];
 
-        if (c <= ' ' || c >= 0x7f || strchr("\"#/<>?@\\^`{|}", c) != NULL)
+        if (c <= ' ' || c >= 0x7f || never[c])
             return false;
     }
     return true;

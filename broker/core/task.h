@@ -51,6 +51,7 @@ enum dead_reason {
     DEAD_CANCELLED,
     DEAD_CORRUPT,
 };
+#define DEAD_REASON_COUNT 6
 
 /* Why a holder must stop; the numbers are those of ackd.v1.StopReason. */
 enum stop_reason { STOP_NOT, STOP_CANCELLED, STOP_DONE, STOP_LOST };

@@ -171,6 +171,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .calls_budget = &self->calls_budget,
         .version = self->version,
         .started_unix_ms = service_now_ms(self->service),
+        .metrics_queues = config->metrics_queues,
     };
     const struct net_options options = {
         .rpc = &self->rpc,

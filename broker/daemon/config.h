@@ -60,6 +60,9 @@
       "how long SIGTERM waits for requests that are being served")                                 \
     X(PROCESS, port_file, "port-file", TEXT, "FILE", 0, 0, "",                                     \
       "written once the broker listens: its addresses, a line each")                               \
+    X(PROCESS, metrics_queues, "metrics-queues", COUNT, "N", 1, 10000, "100",                      \
+      "so many queues, the oldest, and so many datasets, the last, have series of their own in "   \
+      "/metrics; the rest is summed as \"_other\"")                                                \
     X(PROCESS, log_level, "log-level", CHOICE, "debug|info|warn|error", 0, 0, "info",              \
       "the least grave events that are logged")                                                    \
     X(PROCESS, log_format, "log-format", CHOICE, "auto|text|json", 0, 0, "auto",                   \

@@ -20,6 +20,8 @@ void dashboard_begin(struct rpc_request *request);
 /* Gives the service a call whose request message lies in the arena; `done` as service.h says. */
 void rpc_call(struct rpc_request *request, enum method_number number,
               const ProtobufCMessage *message, void (*done)(struct service_call *call));
+/* Asks for what /metrics shows. */
+void rpc_call_figures(struct rpc_request *request, void (*done)(struct service_call *call));
 /* The request that such a call belongs to. */
 struct rpc_request *rpc_request_of(struct service_call *call);
 

@@ -4,11 +4,13 @@
  */
 #include "rpc/process.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 static int64_t read_resident(void);
+static int64_t count_descriptors(void);
 
 static double seconds_of(struct timeval time)
 {
@@ -18,11 +20,15 @@ static double seconds_of(struct timeval time)
 struct process_usage process_usage(void)
 {
     struct rusage usage;
+    struct rlimit limit = {0};
 
     getrusage(RUSAGE_SELF, &usage);
+    getrlimit(RLIMIT_NOFILE, &limit);
     return (struct process_usage){
         .resident_bytes = read_resident(),
         .cpu_s = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
+        .descriptors = count_descriptors(),
+        .descriptors_max = (int64_t)limit.rlim_cur,
     };
 }
 
@@ -38,4 +44,18 @@ static int64_t read_resident(void)
         resident = 0;
     fclose(file);
     return (int64_t)resident * sysconf(_SC_PAGESIZE);
+}
+
+/* Thousands of connections are as many entries: some hundred nanoseconds each. */
+static int64_t count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int64_t count = 0;
+
+    if (directory == NULL)
+        return 0;
+    for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count - 1; /* the directory's own */
 }

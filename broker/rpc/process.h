@@ -10,6 +10,8 @@
 struct process_usage {
     int64_t resident_bytes; /* 0: the machine does not tell */
     double cpu_s;           /* user and system */
+    int64_t descriptors;    /* open */
+    int64_t descriptors_max;
 };
 
 struct process_usage process_usage(void);

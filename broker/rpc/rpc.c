@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "rpc/faces.h"
 #include "rpc/reply.h"
+#include "service/figures.h"
 
 /* Room for the framing around a batch that is exactly at its limit. */
 #define BODY_SLACK_BYTES (64 << 10)
@@ -38,7 +39,6 @@ void rpc_begin(struct rpc *self, struct rpc_request *request)
     request->timeout_ms = 0;
     request->header_line = NULL;
     request->calling = false;
-    request->gathered = NULL;
     counter_add(&self->options.counters->in_flight, 1);
 
     if (slice_equal(request->verb, slice_of_string("OPTIONS")))
@@ -62,8 +62,8 @@ static void options_begin(struct rpc_request *request)
     reply_done_as(request, STATUS_OK, 204, NULL);
 }
 
-void rpc_call(struct rpc_request *request, enum method_number number,
-              const ProtobufCMessage *message, void (*done)(struct service_call *call))
+static void prepare_call(struct rpc_request *request, const ProtobufCMessage *message,
+                         void (*done)(struct service_call *call))
 {
     struct service *service = request->rpc->options.service;
 
@@ -78,7 +78,20 @@ void rpc_call(struct rpc_request *request, enum method_number number,
     };
     request->calling = true;
     arena_set_max(request->arena, request->arena->used_bytes + REPLY_BYTES_MAX);
-    method_at(number)->handler(service, &request->call);
+}
+
+void rpc_call(struct rpc_request *request, enum method_number number,
+              const ProtobufCMessage *message, void (*done)(struct service_call *call))
+{
+    prepare_call(request, message, done);
+    method_at(number)->handler(request->rpc->options.service, &request->call);
+}
+
+void rpc_call_figures(struct rpc_request *request, void (*done)(struct service_call *call))
+{
+    prepare_call(request, NULL, done);
+    service_figures(request->rpc->options.service, &request->call,
+                    (size_t)request->rpc->options.metrics_queues);
 }
 
 struct rpc_request *rpc_request_of(struct service_call *call)

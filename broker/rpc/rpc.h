@@ -46,6 +46,7 @@ struct rpc_options {
     const struct budget *calls_budget; /* of the requests' arenas; or NULL */
     const char *version;
     int64_t started_unix_ms;
+    int64_t metrics_queues; /* in /metrics by themselves; and so many datasets */
 };
 
 struct rpc {
@@ -77,8 +78,7 @@ struct rpc_request {
     const struct method *method; /* NULL: not a method's path */
     enum codec codec;
     struct service_call call;
-    bool calling;   /* the service has the call */
-    void *gathered; /* by a plain GET that makes several calls */
+    bool calling; /* the service has the call */
 };
 
 void rpc_init(struct rpc *self, const struct rpc_options *options);

@@ -19,8 +19,8 @@ static PB(Dataset) *build_dataset(struct arena *arena, const struct dataset_view
     dataset->last_published_unix_ms = tally->last_published_ms;
     dataset->first_done_unix_ms = tally->first_done_ms;
     dataset->last_done_unix_ms = tally->last_done_ms;
-    dataset->done_per_s = view->done_per_s;
-    dataset->eta_ms = view->eta_ms;
+    dataset->done_per_s = view->rate.done_per_s;
+    dataset->eta_ms = view->rate.eta_ms;
     dataset->deliveries = tally->deliveries;
     dataset->failures = tally->failures;
     dataset->preemptions = tally->preemptions;

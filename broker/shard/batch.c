@@ -26,7 +26,6 @@
 #include "shard/state.h"
 
 #define USAGE_EVERY_MS 100
-#define NEARLY_FULL_PERCENT 85
 #define CHORES_RETRY_MS 1000 /* after what is due by itself did not fit into the store */
 
 static void run_together(struct shard *shard, struct list *calls, bool writable);
@@ -162,6 +161,8 @@ static bool begin(struct shard *shard, bool writable)
     batch->meta_kept = shard->meta;
     batch->due_next_kept_ms = shard->due_next_ms;
     batch->tombstones_swept = 0;
+    batch->commands_before = shard->commands;
+    batch->begun_ns = writable ? clock_monotonic_ns() : 0;
     return (writable ? store_begin_write(shard->store, &batch->txn)
                      : store_begin_read(shard->store, &batch->txn)) == STATUS_OK;
 }
@@ -183,8 +184,8 @@ static bool is_nearly_full(struct shard *shard)
     if (shard->batch.now_ms - shard->usage_checked_ms >= USAGE_EVERY_MS) {
         shard->usage_checked_ms = shard->batch.now_ms;
         if (store_usage(shard->store, &usage) == STATUS_OK)
-            shard->nearly_full = usage.max_bytes > 0 &&
-                                 usage.used_bytes / NEARLY_FULL_PERCENT >= usage.max_bytes / 100;
+            shard->nearly_full =
+                usage.max_bytes > 0 && usage.used_bytes >= publish_limit_bytes(&usage);
     }
     return shard->nearly_full;
 }
@@ -200,6 +201,20 @@ static void run_call(struct shard *shard, struct call *call)
     }
     call->result = call->verb->run(shard, call);
     shard->commands++;
+}
+
+static void note_commit(struct shard *shard, int64_t begun_ns)
+{
+    struct shard_histograms *histograms = &shard->histograms;
+    struct batch *batch = &shard->batch;
+    int64_t now_ns = clock_monotonic_ns();
+
+    batch->commit_ns += now_ns - begun_ns;
+    shard->commits++;
+    histogram_add(&histograms->commit_ns, &scale_ns, now_ns - begun_ns);
+    histogram_add(&histograms->batch_ns, &scale_ns, now_ns - batch->begun_ns);
+    histogram_add(&histograms->batch_commands, &scale_commands,
+                  shard->commands - batch->commands_before);
 }
 
 /* False: taken back, or failed for good. */
@@ -222,9 +237,8 @@ static bool commit(struct shard *shard)
 
     begun_ns = clock_monotonic_ns();
     status = store_commit(batch->txn);
-    batch->commit_ns += clock_monotonic_ns() - begun_ns;
     batch->txn = NULL;
-    shard->commits++;
+    note_commit(shard, begun_ns);
     if (status != STATUS_OK)
         batch_fail(shard, status);
     return status == STATUS_OK;

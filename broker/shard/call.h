@@ -21,6 +21,7 @@
 
 #include "base/arena.h"
 #include "base/heap.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/status.h"
 #include "core/record.h"
@@ -232,6 +233,25 @@ extern const struct verb verb_task_get, verb_task_list, verb_task_cancel;
 
 /* ---- queues ---- */
 
+/* Why a task waits again after it was delivered, or given up. */
+#define RETURN_CAUSES(X)                                                                           \
+    X(FAILED, "failed")                                                                            \
+    X(PREEMPTED, "preempted")                                                                      \
+    X(LOST, "lost")                                                                                \
+    X(RELEASED, "released")                                                                        \
+    X(REDRIVEN, "redriven")
+enum return_cause {
+#define X(name, text) RETURN_##name,
+    RETURN_CAUSES(X)
+#undef X
+        RETURN_CAUSE_COUNT
+};
+/* What happened to a queue's tasks since the shard was opened. */
+struct queue_events {
+    int64_t returned[RETURN_CAUSE_COUNT];
+    int64_t dead[DEAD_REASON_COUNT]; /* became dead letters */
+};
+
 struct queue_view {
     struct slice name;
     struct queue_config config;
@@ -356,11 +376,14 @@ struct result_list_call {
 };
 extern const struct verb verb_result_list;
 
+struct dataset_rate {
+    double done_per_s;
+    int64_t eta_ms; /* -1: can't be told */
+};
 struct dataset_view {
     struct slice name;
     struct tally tally;
-    double done_per_s;
-    int64_t eta_ms; /* -1: can't be told */
+    struct dataset_rate rate;
 };
 struct dataset_call {
     struct call call;
@@ -374,7 +397,15 @@ extern const struct verb verb_dataset_list;
 
 /* ---- the shard itself ---- */
 
+extern const struct histogram_scale scale_ns;       /* of times, in nanoseconds */
+extern const struct histogram_scale scale_commands; /* of commands a batch */
+struct shard_histograms {
+    struct histogram batch_ns;       /* from a batch's begin until it is durable */
+    struct histogram commit_ns;      /* the store's part of it: writing and flushing */
+    struct histogram batch_commands; /* 0: only what was due by itself */
+};
 struct shard_stats {
+    int shard;
     int64_t commits;
     int64_t commands;
     int64_t queues;
@@ -382,6 +413,8 @@ struct shard_stats {
     int64_t leases;
     int64_t waiters;
     struct store_usage usage;
+    uint64_t publish_limit_bytes; /* used_bytes at which publish is refused */
+    struct shard_histograms histograms;
     const char *store_name;
 };
 struct stats_call {
@@ -389,6 +422,42 @@ struct stats_call {
     struct shard_stats stats; /* out */
 };
 extern const struct verb verb_stats;
+
+/* What monitoring wants to know, of a bounded number of queues and datasets by themselves, and of
+ * all others together. */
+struct queue_figures {
+    struct slice name;
+    int64_t created_ms;
+    struct tally tally;
+    struct queue_events events;
+    int64_t paused; /* queues */
+    int64_t waiters;
+    int64_t sessions;
+    int64_t oldest_ready_age_ms; /* since its publish; 0: none is ready; -1: not looked for */
+    int64_t oldest_lease_age_ms; /* 0: none */
+};
+struct dataset_figures {
+    struct slice queue;
+    struct slice name;
+    struct tally tally;
+    struct dataset_rate rate;
+};
+struct figures_call {
+    struct call call;
+    size_t max; /* queues, and datasets, by themselves */
+    /* out */
+    struct shard_stats stats;
+    struct queue_figures *queues; /* the oldest */
+    size_t queue_count;
+    struct queue_figures others; /* the other queues together */
+    size_t other_count;
+    struct dataset_figures *datasets; /* those that were published last */
+    size_t dataset_count;
+    int64_t dataset_total;
+};
+extern const struct verb verb_figures;
+/* The sum of several queues, as their others. */
+void queue_figures_add(struct queue_figures *self, const struct queue_figures *other);
 
 /* Run on a thread of their own over a snapshot (inspect.c), not in a batch. */
 #define CHECK_PROBLEMS_MAX 100

@@ -34,19 +34,26 @@ static double done_per_s(const struct dataset *dataset, int64_t now_ms)
     return weight_at(dataset, now_ms) / (RATE_MS / 1000 * (1 - exp(-age_ms / RATE_MS)));
 }
 
+struct dataset_rate dataset_rate(const struct dataset *dataset, int64_t now_ms)
+{
+    const struct tally *tally = &dataset->now;
+    int64_t left = tally->ready + tally->delayed + tally->leased;
+    struct dataset_rate rate = {.done_per_s = done_per_s(dataset, now_ms)};
+
+    rate.eta_ms = left == 0 ? 0 : -1;
+    if (left > 0 && rate.done_per_s > 0.0001)
+        rate.eta_ms = (int64_t)((double)left / rate.done_per_s * 1000);
+    return rate;
+}
+
 static enum status add_view(struct shard *shard, const struct dataset *dataset,
                             struct dataset_call *call)
 {
     struct dataset_view *view = &call->views[call->view_count++];
-    const struct tally *tally = &dataset->now;
-    int64_t left = tally->ready + tally->delayed + tally->leased;
 
     view->name = arena_copy(call->call.arena, slice_of(dataset->name, dataset->name_size));
-    view->tally = *tally;
-    view->done_per_s = done_per_s(dataset, shard->batch.now_ms);
-    view->eta_ms = left == 0 ? 0 : -1;
-    if (left > 0 && view->done_per_s > 0.0001)
-        view->eta_ms = (int64_t)((double)left / view->done_per_s * 1000);
+    view->tally = dataset->now;
+    view->rate = dataset_rate(dataset, shard->batch.now_ms);
     return view->name.data == NULL && dataset->name_size > 0 ? STATUS_TOO_LARGE : STATUS_OK;
 }
 

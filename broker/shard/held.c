@@ -126,7 +126,8 @@ static enum status note_begin(struct shard *shard, struct held *held)
         return STATUS_UNAVAILABLE;
     effect->session_id = held->task.session;
     effect->at_ms = held->task.at_ms;
-    effect->lease = lease_new(shard, held->place, held->task.fence);
+    effect->queue = held->queue;
+    effect->lease = lease_new(shard, held->place, &held->task);
     return effect->lease == NULL ? batch_fail(shard, STATUS_UNAVAILABLE) : STATUS_OK;
 }
 

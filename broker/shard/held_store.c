@@ -239,5 +239,6 @@ enum status held_quarantine(struct shard *shard, struct held *held)
     if (status == STATUS_OK)
         status = write_dead(shard, held);
     tally_move(shard, held->queue, held->dataset, from, TASK_DEAD);
+    held->queue->now.events.dead[DEAD_CORRUPT]++;
     return status;
 }

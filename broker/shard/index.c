@@ -34,7 +34,7 @@ static struct lease *lease_find(struct shard *shard, struct place place)
 }
 
 /* Leases come and go with every task: a few are kept for the next. */
-struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence)
+struct lease *lease_new(struct shard *shard, struct place place, const struct task *task)
 {
     struct list *spare = list_take_first(&shard->leases_spare);
     struct lease *self =
@@ -43,9 +43,10 @@ struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence)
     if (self == NULL)
         return NULL;
     shard->leases_spare_count -= spare != NULL;
-    *self = (struct lease){.place = place, .fence = fence};
+    *self = (struct lease){.place = place, .fence = task->fence, .leased_ms = task->leased_ms};
     heap_node_init(&self->deadline);
     list_init(&self->link);
+    list_init(&self->age_link);
     return self;
 }
 
@@ -142,11 +143,12 @@ bool index_reserve(struct shard *shard)
            (tombstones == 0 || reserve_tombstones(shard, tombstones));
 }
 
-static void lease_insert(struct shard *shard, struct lease *lease, uint64_t session_id,
-                         int64_t deadline_ms)
+static void lease_insert(struct shard *shard, struct queue *queue, struct lease *lease,
+                         uint64_t session_id, int64_t deadline_ms)
 {
     lease->session = session_id == 0 ? NULL : session_find(shard, session_id);
     map_insert(&shard->leases, &lease->node, hash_place(lease->place));
+    list_append(&queue->leases, &lease->age_link);
     if (lease->session == NULL) {
         heap_push(&shard->lease_deadlines, &lease->deadline, deadline_ms);
         return;
@@ -163,6 +165,7 @@ static void lease_drop(struct shard *shard, struct lease *lease, bool acked)
     }
     shard->graced_count -= lease->is_graced;
     list_remove(&lease->link);
+    list_remove(&lease->age_link);
     heap_remove(&shard->lease_deadlines, &lease->deadline);
     map_remove(&shard->leases, &lease->node);
     lease_free(shard, lease);
@@ -240,7 +243,7 @@ static void drop_queue(struct shard *shard, struct queue *queue)
 
 static void apply_lease_begin(struct shard *shard, struct effect *effect)
 {
-    lease_insert(shard, effect->lease, effect->session_id, effect->at_ms);
+    lease_insert(shard, effect->queue, effect->lease, effect->session_id, effect->at_ms);
 }
 
 static void apply_lease_move(struct shard *shard, struct effect *effect)
@@ -370,8 +373,10 @@ void index_forget_lease(struct shard *shard, const struct lease *lease)
 enum status index_add_lease(struct shard *shard, struct place place, const struct task *task,
                             int64_t deadline_ms)
 {
-    struct lease *lease = lease_new(shard, place, task->fence);
+    struct lease *lease = lease_new(shard, place, task);
+    struct queue *queue = shard_queue_of_number(shard, place.queue);
 
+    ASSERT(queue != NULL);
     if (lease == NULL || !map_reserve(&shard->leases, 1) ||
         !heap_reserve(&shard->lease_deadlines, 1)) {
         lease_free(shard, lease);
@@ -379,8 +384,37 @@ enum status index_add_lease(struct shard *shard, struct place place, const struc
     }
     lease->is_graced = true;
     shard->graced_count++;
-    lease_insert(shard, lease, task->session, deadline_ms);
+    lease_insert(shard, queue, lease, task->session, deadline_ms);
     return STATUS_OK;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct lease *left = *(const struct lease *const *)a;
+    const struct lease *right = *(const struct lease *const *)b;
+
+    return left->leased_ms < right->leased_ms ? -1 : left->leased_ms > right->leased_ms;
+}
+
+bool index_sort_ages(struct shard *shard)
+{
+    struct lease **leases = malloc((shard->leases.count + 1) * sizeof *leases);
+    size_t count = 0;
+
+    if (leases == NULL)
+        return false;
+    for (struct map_node *node = map_next(&shard->leases, NULL); node != NULL;
+         node = map_next(&shard->leases, node))
+        leases[count++] = CONTAINER_OF(node, struct lease, node);
+    qsort(leases, count, sizeof *leases, by_age);
+    for (size_t i = 0; i < count; i++) {
+        struct queue *queue = shard_queue_of_number(shard, leases[i]->place.queue);
+
+        list_remove(&leases[i]->age_link);
+        list_append(&queue->leases, &leases[i]->age_link);
+    }
+    free(leases);
+    return true;
 }
 
 int64_t index_deadline_ms(struct shard *shard, struct place place, const struct task *recorded)

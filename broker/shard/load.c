@@ -87,6 +87,8 @@ enum status shard_load(struct shard *shard, struct error *error)
         status = each_row(shard, STORE_SESSION, load_session, error);
     if (status == STATUS_OK)
         status = each_row(shard, STORE_ACTIVE, load_active, error);
+    if (status == STATUS_OK && !index_sort_ages(shard))
+        status = error_set(error, STATUS_UNAVAILABLE, "there is no memory for the leases");
     store_abort(shard->batch.txn);
     shard->batch.txn = NULL;
     return status;

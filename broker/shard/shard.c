@@ -68,9 +68,9 @@ void shard_close(struct shard *self)
     ASSERT(!self->has_thread);
     if (self->has_inspector)
         pthread_join(self->inspector, NULL);
+    index_free(self);
     LIST_EACH_SAFE (link, &self->queues)
         queue_free(self, CONTAINER_OF(link, struct queue, link));
-    index_free(self);
     map_deinit(&self->queues_by_name);
     map_deinit(&self->queues_by_number);
     heap_deinit(&self->wait_deadlines);
@@ -272,6 +272,7 @@ struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
     list_init(&self->dirty_link);
     list_init(&self->dataset_list);
     list_init(&self->dirty_datasets);
+    list_init(&self->leases);
     list_init(&self->waiters);
     list_init(&self->waiting_link);
     map_init(&self->datasets);

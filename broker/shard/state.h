@@ -13,7 +13,7 @@
  *   index.c    leases, sessions, tombstones: what a commit changes in memory
  *   page.c     rows of a queue, a page at a time
  *   publish.c lease.c wait.c settle.c cancel.c queue.c purge.c session.c dead.c result.c list.c
- *   dataset.c stats.c          the verbs
+ *   dataset.c stats.c figures.c   the verbs
  *   expire.c sweep.c           what happens by itself: deadlines, delays, retention, deletion
  *   inspect.c check.c check_row.c   backup and check, on a thread of their own
  *
@@ -69,10 +69,12 @@ struct dataset {
     char name[DATASET_NAME_BYTES_MAX + 1];
 };
 
-/* The part of a queue that its record holds, but for the name. */
+/* The part of a queue that its record holds, but for the name; and what happened to its tasks since
+ * the start. */
 struct queue_state {
     struct queue_config config;
     struct tally tally;
+    struct queue_events events; /* not in the record */
     bool paused;
     bool deleting;
     uint64_t next_seq;
@@ -99,6 +101,7 @@ struct queue {
     struct list dirty_datasets;
     struct dataset **numbered; /* by number; NULL where there is none */
     uint32_t numbered_count;
+    struct list leases;  /* by age_link */
     struct list waiters; /* lease calls, first come first served */
     int64_t waiter_count;
     struct list waiting_link; /* shard->waiting, while there are waiters */
@@ -136,6 +139,8 @@ struct lease {
     struct place place;
     uint32_t fence;
     bool is_graced; /* found at start: `deadline` may be later than its record says */
+    int64_t leased_ms;
+    struct list age_link; /* queue->leases, oldest first */
 };
 
 /* What a commit will change in the indexes. Objects are made when the effect is noted, so that
@@ -163,7 +168,7 @@ struct effect {
     uint64_t session_id;
     struct lease *lease;     /* LEASE_BEGIN: owned until applied */
     struct session *session; /* SESSION_BEGIN: owned until applied */
-    struct queue *queue;     /* QUEUE_DELETING, QUEUE_GONE */
+    struct queue *queue;     /* LEASE_BEGIN, QUEUE_DELETING, QUEUE_GONE */
 };
 
 struct tombstone {
@@ -172,11 +177,13 @@ struct tombstone {
 };
 
 struct batch {
-    int calls;         /* taken from the inbox */
-    size_t bytes;      /* of their arenas */
-    size_t answered;   /* calls */
-    int64_t gather_ns; /* waited for calls */
-    int64_t commit_ns; /* spent in commits */
+    int calls;               /* taken from the inbox */
+    size_t bytes;            /* of their arenas */
+    size_t answered;         /* calls */
+    int64_t gather_ns;       /* waited for calls */
+    int64_t commit_ns;       /* spent in commits */
+    int64_t begun_ns;        /* the transaction that is open */
+    int64_t commands_before; /* it began */
 
     struct store_txn *txn; /* NULL: no batch under way */
     bool writable;
@@ -258,7 +265,8 @@ struct shard {
     struct batch batch;
     int64_t commits;
     int64_t commands;
-    uint64_t runs; /* calls run, tries included */
+    struct shard_histograms histograms; /* of what was committed */
+    uint64_t runs;                      /* calls run, tries included */
 };
 
 /* ---- shard.c ---- */
@@ -285,7 +293,14 @@ void dataset_free(struct queue *queue, struct dataset *dataset);
 struct dataset *dataset_find(const struct queue *queue, struct slice name);
 struct dataset *dataset_of_number(const struct queue *queue, uint32_t number);
 
+/* Fuller, the store takes no tasks any more, so that it can still take acks. */
+static inline uint64_t publish_limit_bytes(const struct store_usage *usage)
+{
+    return usage->max_bytes / 100 * 85;
+}
 bool shard_has_room(const struct shard *self);
+/* What verb_stats answers. STATUS_INTERNAL: the store's usage can't be read. */
+enum status shard_read_stats(struct shard *self, struct shard_stats *ret) MUST_USE;
 /* With the mutex held: what waits in the inbox, as far as the batch has room. */
 void shard_take(struct shard *self, struct list *calls);
 
@@ -469,7 +484,9 @@ void index_drop_tombstones(struct shard *shard, uint32_t count);
 enum status index_add_tombstone(struct shard *shard, struct place place, int64_t until_ms);
 /* When a lease without session really ends: not before the grace that the start gave it. */
 int64_t index_deadline_ms(struct shard *shard, struct place place, const struct task *recorded);
-struct lease *lease_new(struct shard *shard, struct place place, uint32_t fence);
+/* After leases were added in another order than they were given. False: no memory. */
+bool index_sort_ages(struct shard *shard);
+struct lease *lease_new(struct shard *shard, struct place place, const struct task *task);
 void lease_free(struct shard *shard, struct lease *lease);
 /* Notes EFFECT_LEASE_FORGET. */
 void index_forget_lease(struct shard *shard, const struct lease *lease);
@@ -495,6 +512,7 @@ void sweep_run(struct shard *shard);
 int64_t sweep_next_ms(const struct shard *shard);
 
 /* ---- dataset.c ---- */
+struct dataset_rate dataset_rate(const struct dataset *dataset, int64_t now_ms);
 void dataset_note_done(struct dataset *dataset, int64_t done, int64_t now_ms);
 
 #endif

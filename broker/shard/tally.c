@@ -66,6 +66,27 @@ static void count_events(struct tally *tally, const struct task *before, const s
     }
 }
 
+static enum return_cause return_cause(const struct task *before, const struct task *after)
+{
+    if (after->failures > before->failures)
+        return RETURN_FAILED;
+    if (after->preemptions > before->preemptions)
+        return RETURN_PREEMPTED;
+    return after->losses > before->losses ? RETURN_LOST : RETURN_RELEASED;
+}
+
+/* A task that is neither with a worker nor done: what brought it there. */
+static void count_turn(struct queue_events *events, const struct task *before,
+                       const struct task *after)
+{
+    if (after->state == TASK_DEAD)
+        events->dead[after->dead_reason]++;
+    else if (before->state == TASK_DEAD)
+        events->returned[RETURN_REDRIVEN]++;
+    else if (before->state == TASK_LEASED)
+        events->returned[return_cause(before, after)]++;
+}
+
 void tally_count_step(struct shard *shard, struct held *held, const struct task *before,
                       const struct task_effects *effects)
 {
@@ -73,6 +94,8 @@ void tally_count_step(struct shard *shard, struct held *held, const struct task 
 
     if (before->state != held->task.state)
         tally_move(shard, held->queue, held->dataset, before->state, held->task.state);
+    if (held->task.state != TASK_LEASED && held->task.state != TASK_DONE)
+        count_turn(&held->queue->now.events, before, &held->task);
     count_events(&held->queue->now.tally, before, &held->task, effects, shard->batch.now_ms);
     if (dataset != NULL) {
         batch_touch_dataset(shard, held->queue, dataset);

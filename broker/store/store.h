@@ -82,6 +82,8 @@ struct store_usage {
     uint64_t used_bytes; /* live data and its tree */
     uint64_t file_bytes; /* on disk now */
     uint64_t max_bytes;  /* the most it may ever use */
+    uint64_t free_pages; /* of the file, to be used again; 0 where the engine has no pages */
+    uint64_t page_bytes;
 };
 
 /* A copy of a store, as asked for and as made. */

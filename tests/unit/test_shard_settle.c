@@ -145,8 +145,8 @@ static void test_waste_and_use_are_told_by_dataset(void **state)
     assert_int_equal(tally.useful_ms, 0);
     assert_int_equal(tally.wasted_ms, 3000);
     assert_int_equal(tally.preemptions, 1);
-    assert_int_equal(bench_dataset(bench, "q", "one").eta_ms, 0);
-    assert_int_equal(bench_dataset(bench, "q", "two").eta_ms, -1);
+    assert_int_equal(bench_dataset(bench, "q", "one").rate.eta_ms, 0);
+    assert_int_equal(bench_dataset(bench, "q", "two").rate.eta_ms, -1);
     bench_free(bench);
 }
 

@@ -52,6 +52,8 @@ enum status lmdb_usage(struct store *base, struct store_usage *ret_usage)
 
     ret_usage->used_bytes = (info.me_last_pgno + 1 - free_pages) * self->page_bytes;
     ret_usage->file_bytes = (uint64_t)status.st_size;
+    ret_usage->free_pages = free_pages;
+    ret_usage->page_bytes = self->page_bytes;
     disk_max = ret_usage->file_bytes + (uint64_t)disk.f_bavail * disk.f_frsize;
     ret_usage->max_bytes = disk_max < info.me_mapsize ? disk_max : info.me_mapsize;
     return STATUS_OK;

@@ -271,6 +271,8 @@ static enum status mem_usage(struct store *base, struct store_usage *ret_usage)
 
     ret_usage->used_bytes = self->live_bytes;
     ret_usage->file_bytes = self->live_bytes;
+    ret_usage->free_pages = 0;
+    ret_usage->page_bytes = 0;
     ret_usage->max_bytes = self->max_bytes == 0 ? BYTES_MAX_DEFAULT : self->max_bytes;
     return STATUS_OK;
 }

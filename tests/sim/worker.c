@@ -376,24 +376,25 @@ static void begin_session(struct sim *sim, struct worker *self,
 {
     snprintf(self->session, sizeof self->session, "%s", reply->session_id);
     self->has_session = true;
+    self->surplus = 0;
     schedule_after(&sim->schedule, &self->beat, self->session_ms / 3);
 }
 
 static void lose_session(struct sim *sim, struct worker *self)
 {
     self->has_session = false;
-    self->surplus = 0;
     schedule_cancel(&sim->schedule, &self->beat);
 }
 
 /* Leases that it knows nothing of: the reply that told of them was lost, or the call was doubled.
- * They go back with the session, which it lets expire. */
+ * They go back with the session, which it lets expire. While a call is under way the answer may
+ * count what that call has leased: it says nothing, neither for a surplus nor against. */
 static void look_for_surplus(struct sim *sim, struct worker *self,
                              const PB(HeartbeatResponse) *reply)
 {
-    bool surplus = reply->leased > self->hand_count && self->actor.calls == 0;
-
-    self->surplus = surplus ? self->surplus + 1 : 0;
+    if (self->actor.calls > 0)
+        return;
+    self->surplus = reply->leased > self->hand_count ? self->surplus + 1 : 0;
     if (self->surplus >= SURPLUS_BEATS)
         lose_session(sim, self);
 }

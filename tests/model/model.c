@@ -469,6 +469,15 @@ void model_expire(struct model *self)
     }
 }
 
+void model_end_backoff(const struct model *self, struct model_task *task, bool expires)
+{
+    assert_true(task->state == TASK_DELAYED && task->due_ms >= MODEL_DUE_UNKNOWN);
+    task->state = TASK_READY;
+    task->due_ms = 0;
+    if (expires && has_outlived(self, task))
+        die(task, DEAD_EXPIRED);
+}
+
 void model_settle(struct model *self)
 {
     for (int i = 0; i < self->session_count; i++) {

@@ -138,6 +138,9 @@ void model_tick(struct model *self, int64_t now_ms);
 void model_pass(struct model *self, int64_t now_ms);
 /* Waiting tasks that have outlived their time go to the dead letters. */
 void model_expire(struct model *self);
+/* What model_pass would have done, and then, with `expires`, model_expire, had it been known that
+ * this backoff is over. */
+void model_end_backoff(const struct model *self, struct model_task *task, bool expires);
 /* The end of a batch. */
 void model_settle(struct model *self);
 void model_restart(struct model *self, int64_t grace_ms);

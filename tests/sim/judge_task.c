@@ -73,10 +73,9 @@ static void learn_backoff(struct checker *self, struct model *model, struct mode
     if (task->state != TASK_DELAYED || task->due_ms < MODEL_DUE_UNKNOWN)
         return;
     model_backoff(model, task->failures, &min_ms, &max_ms);
-    if ((enum task_state)told->state == TASK_READY &&
+    if ((enum task_state)told->state != TASK_DELAYED &&
         task->waits_since_ms + min_ms <= model->now_ms) {
-        task->state = TASK_READY; /* it is over already */
-        task->due_ms = 0;
+        model_end_backoff(model, task, self->batch.expires); /* as this batch began */
         return;
     }
     wait_ms = told->due_unix_ms - task->waits_since_ms;

@@ -71,9 +71,9 @@ static void put_broker(struct buffer *out, const struct rpc_options *options, in
     TRAFFIC_TABLE(X)
 #undef X
     if (options->calls_budget != NULL)
-        put_single(out, "ackd_call_memory_bytes", "gauge",
-                   "Memory of large decoded requests and of large replies being made",
-                   (double)budget_used(options->calls_budget));
+        metric_text_single(out, "ackd_call_memory_bytes", "gauge",
+                           "Memory of large decoded requests and of large replies being made",
+                           (double)budget_used(options->calls_budget));
     put_requests(out, counters);
 }
 

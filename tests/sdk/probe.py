@@ -10,11 +10,12 @@ from processes import BUILD, Process, wait_until
 class Probe:
     """One worker process on the queue "q"."""
 
-    def __init__(self, url: str, log: Path, **options):
+    def __init__(self, url: str, log: Path, environment: dict[str, str] | None = None, **options):
         self.log = log
         log.touch()
+        variables = {"ACKD_URL": url} | (environment or {})
         self.process = Process(
-            ["env", f"ACKD_URL={url}", BUILD / "tests/sdk/worker-probe", "q",
+            ["env", *(f"{name}={value}" for name, value in variables.items()), BUILD / "tests/sdk/worker-probe", "q",
              *(f"{name}={value}" for name, value in options.items())], log)
 
     def lines(self, kind: str) -> list[list[str]]:
@@ -42,6 +43,10 @@ class Probe:
     def stats(self) -> dict[str, int]:
         (words,) = self.lines("stats")
         return {name: int(value) for name, value in (word.split("=") for word in words)}
+
+    def drained(self) -> bool:
+        (words,) = self.lines("drained")
+        return words == ["1"]
 
     def status(self) -> str:
         (words,) = self.lines("run")

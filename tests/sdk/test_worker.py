@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker and a real broker: what a handler sees, how tasks end, what a drain gives back."""
 import signal
+import time
 
 from probe import fence, publish, queue_now, results
 from processes import wait_until
@@ -204,6 +205,58 @@ def test_it_drains_by_itself_before_its_machine_is_known_to_end(broker, queue, p
     worker = probe(max_run_ms=2500, grace_ms=1500)
     assert worker.end() == 0
     assert queue_now(broker)["preemptions"] == 1
+
+
+def test_no_task_is_begun_that_could_not_be_done_before_the_machine_ends(broker, queue, probe):
+    publish(broker, *["work 700"] * 20)
+    worker = probe(max_run_ms=5000, grace_ms=1000, prefetch=2)
+    assert worker.end() == 0
+    now, stats = queue_now(broker), worker.stats()
+    # By 4 s: 5 of 0.7 s each at most; nothing that was begun is cut off.
+    assert now["done"] == stats["computed"] == len(worker.begun())
+    assert 2 <= now["done"] <= 5
+    assert (stats["released"], now["losses"], now["leased"]) == (0, 0, 0)
+    assert worker.drained()
+
+
+def test_the_environment_tells_how_long_the_machine_runs_from_its_boot(broker, queue, probe):
+    publish(broker, "hold")
+    up_ms = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
+    worker = probe(environment={"ACKD_MACHINE_MAX_RUN_MS": str(up_ms + 2500)}, grace_ms=1500)
+    assert worker.end() == 0
+    assert worker.drained()
+    assert queue_now(broker)["preemptions"] == 1
+
+
+def test_a_machine_that_should_have_ended_already_gets_no_task(broker, queue, probe):
+    publish(broker, "work 1")
+    worker = probe(environment={"ACKD_MACHINE_MAX_RUN_MS": "1"})
+    assert worker.end() == 0
+    assert worker.drained()
+    assert queue_now(broker)["done"] == 0
+
+
+def test_a_time_in_the_environment_that_is_none_is_refused(broker, queue, probe):
+    worker = probe(environment={"ACKD_MACHINE_MAX_RUN_MS": "a day"})
+    assert worker.end() == 1
+    assert worker.status() == "INVALID"
+
+
+def test_the_environment_names_the_directory_of_checkpoints(broker, queue, probe, tmp_path):
+    publish(broker, "hold")
+    worker = probe(environment={"ACKD_CHECKPOINT_DIR": str(tmp_path / "saved")})
+    worker.await_line("begin")
+    worker.drain()
+    assert worker.end() == 0
+    assert worker.drained()
+    assert [each.name for each in (tmp_path / "saved").iterdir()]
+
+
+def test_a_worker_that_found_the_queue_done_has_not_drained(broker, queue, probe):
+    publish(broker, "work 1")
+    worker = probe(stop_when_empty=1)
+    assert worker.end() == 0
+    assert not worker.drained()
 
 
 def test_without_its_queue_a_worker_says_so_and_makes_it_if_asked(broker, probe):

@@ -21,7 +21,7 @@
  *   zero        a result with a NUL byte in it
  *
  * Standard output, a line an event: begin ID DELIVERY [CHECKPOINT] | stop ID REASON | end ID |
- * batch N | at POINT ID MS | log LEVEL TEXT | stats NAME=VALUE... | run STATUS
+ * batch N | at POINT ID MS | log LEVEL TEXT | stats NAME=VALUE... | run STATUS | drained 0 or 1
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -233,6 +233,8 @@ int main(int argc, char **argv)
     STAT(leased), STAT(skipped), STAT(computed), STAT(failed), STAT(released), STAT(acked);
     STAT(salvaged), STAT(lost), STAT(unstarted), STAT(waiting), STAT(running), STAT(unconfirmed);
     printf("\nrun %s %s\n", ackd_status_name(status), error.message);
+    if (worker != NULL)
+        printf("drained %d\n", ackd_worker_drained(worker));
     fflush(stdout);
     ackd_worker_free(worker);
     if (stats.running > 0)

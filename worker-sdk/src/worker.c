@@ -56,6 +56,11 @@ enum ackd_status ackd_worker_new(const struct ackd_worker_options *options,
         status = error_export_field(error, "size", "options.size must be sizeof its struct");
         goto fail;
     }
+    status = machine_options(&self->options, error);
+    if (status != ACKD_OK) {
+        self->options.url = self->options.queue = self->options.name = NULL; /* the caller's */
+        goto fail;
+    }
     /* From here the sink is the worker's, and texts that were copied are, not the caller's. */
     if (!options_own_texts(&self->options)) {
         status = ackd_error_set(error, ACKD_INTERNAL, "no memory for a worker");
@@ -97,6 +102,16 @@ void ackd_worker_stats(struct ackd_worker *self, struct ackd_worker_stats *stats
     pthread_mutex_unlock(&self->lock);
     now.size = size;
     memcpy(stats, &now, size < sizeof now ? size : sizeof now);
+}
+
+bool ackd_worker_drained(struct ackd_worker *self)
+{
+    bool drained;
+
+    pthread_mutex_lock(&self->lock);
+    drained = self->drained;
+    pthread_mutex_unlock(&self->lock);
+    return drained;
 }
 
 void ackd_worker_free(struct ackd_worker *self)

@@ -43,10 +43,11 @@ void *worker_handle_thread(void *context)
         call_handler(self, faces, count);
         pthread_mutex_lock(&self->lock);
         learn_speed(self, count, worker_now_ms() - start_ms);
+        machine_learn(self, worker_now_ms() - start_ms);
         for (size_t i = 0; i < count; i++)
             task_ended(self, task_of(faces[i]));
         pthread_mutex_unlock(&self->lock);
-        if (atomic_load(&self->draining))
+        if (atomic_load(&self->draining) || self->options.max_run_until_unix_ms != 0)
             worker_wake(self);
     }
     free(faces);

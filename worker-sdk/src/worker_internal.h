@@ -154,9 +154,11 @@ struct ackd_worker {
     int64_t open_count;  /* finished, committing, or being settled */
     size_t open_bytes;   /* their results */
     double tasks_per_ms; /* one handler thread's speed; 0: not known yet */
+    int64_t task_ms;     /* what a handler call is expected to take, rather more than less */
     bool broker_away;    /* logged already */
     bool sink_away;      /* the same */
     bool queue_empty;    /* stop_when_empty: nothing is left to do */
+    bool drained;        /* the drain began for another reason than that or a failure */
     struct ackd_worker_stats stats;
     enum ackd_status failure; /* why draining began by itself; ACKD_OK: not for a failure */
     struct ackd_error failure_error;
@@ -217,6 +219,17 @@ void settle_answered(struct ackd_worker *self, struct list *batch,
                      const struct ackd_lease_reply *reply);
 /* Forgets what was not settled; only when all threads have gone. */
 void settle_drop_all(struct ackd_worker *self);
+
+/* worker_machine.c */
+/* Fills in what the options leave open and the environment says. Texts are the environment's. */
+enum ackd_status machine_options(struct ackd_worker_options *options, struct ackd_error *error);
+/* Until max_run_until wants the drain to begin; INT64_MAX: never, <= 0: it does. */
+int64_t machine_drain_in_ms(const struct ackd_worker *self);
+/* Until no task is leased or begun any more, as it could not be done before that drain; INT64_MAX:
+ * never. `lock`. */
+int64_t machine_lease_left_ms(const struct ackd_worker *self);
+/* A handler call took so long. `lock`. */
+void machine_learn(struct ackd_worker *self, int64_t spent_ms);
 
 /* worker_keep.c */
 void *worker_keep_thread(void *context);

@@ -64,7 +64,8 @@ static bool window_open(const struct ackd_worker *self)
     int64_t prefetch = worker_prefetch(self);
     int64_t held = prefetch + (int64_t)self->options.concurrency * self->options.batch_max;
 
-    return self->stats.waiting <= prefetch / 2 && self->open_count < 2 * held + UNCONFIRMED_BASE &&
+    return machine_lease_left_ms(self) > 0 && self->stats.waiting <= prefetch / 2 &&
+           self->open_count < 2 * held + UNCONFIRMED_BASE &&
            self->open_bytes < 8 * (size_t)BATCH_BYTES_MAX;
 }
 
@@ -101,6 +102,20 @@ static bool turn_begin(struct ackd_worker *self, struct turn *turn)
     return go_on;
 }
 
+/* How long the call may wait for tasks: until there is something to settle, not at all. */
+static int64_t turn_wait_ms(struct ackd_worker *self, const struct turn *turn)
+{
+    int64_t wait_ms = self->options.stop_when_empty ? POLL_WAIT_EMPTY_MS : POLL_WAIT_MS;
+    int64_t left_ms;
+
+    if (turn->batch_count > 0)
+        return 0;
+    pthread_mutex_lock(&self->lock);
+    left_ms = machine_lease_left_ms(self);
+    pthread_mutex_unlock(&self->lock);
+    return left_ms > wait_ms ? wait_ms : left_ms > 0 ? left_ms : 0;
+}
+
 /* Takes a hold of the session for new leases, so that the keeper does not end it meanwhile. */
 static enum ackd_status turn_session(struct ackd_worker *self, struct turn *turn,
                                      struct ackd_error *error)
@@ -132,8 +147,7 @@ static enum ackd_status turn_call(struct ackd_worker *self, struct turn *turn,
     request.queue = self->options.queue;
     request.max_tasks = turn->want;
     request.session_id = turn->session->info->id;
-    if (turn->batch_count == 0)
-        request.wait_ms = self->options.stop_when_empty ? POLL_WAIT_EMPTY_MS : POLL_WAIT_MS;
+    request.wait_ms = turn_wait_ms(self, turn);
     status = settle_request(&turn->batch, turn->batch_count, &request)
                  ? ackd_client_lease(self->leasing, &request, &reply, error)
                  : ackd_error_set(error, ACKD_UNAVAILABLE, "no memory to lease tasks");
@@ -195,7 +209,7 @@ static void accept_task(struct ackd_worker *self, struct task *task, bool done)
     if (done) {
         self->stats.skipped++;
         settle_ack(self, task, true);
-    } else if (self->draining) {
+    } else if (self->draining || machine_lease_left_ms(self) <= 0) {
         settle_nack(self, task, ACKD_NACK_PREEMPTED, true);
     } else {
         list_append(&self->waiting, &task->link);

@@ -73,7 +73,8 @@ enum ackd_status ackd_worker_run(struct ackd_worker *self, struct ackd_error *er
                               "another worker of this process handles the signals");
 
     status = run_start(&run, error);
-    if (status == ACKD_OK && drain_requests(&run) == 0)
+    self->drained = status == ACKD_OK && drain_requests(&run) > 0;
+    if (status == ACKD_OK && !self->drained)
         status = start_threads(&run, error);
     if (status == ACKD_OK && run.thread_count > 0)
         settled = run_watch(&run, error);
@@ -228,32 +229,55 @@ static enum ackd_status start_threads(struct run *run, struct ackd_error *error)
     return ACKD_OK;
 }
 
-/* When max_run_until wants the drain to begin, by the monotonic clock; INT64_MAX: never. */
-static int64_t drain_at_ms(const struct ackd_worker *self)
+/* `lock`. Gives back what no handler has begun. */
+static void give_back_waiting(struct ackd_worker *self)
 {
-    struct timespec wall;
-    int64_t left_ms;
+    struct list *link;
 
-    if (self->options.max_run_until_unix_ms == 0)
-        return INT64_MAX;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    left_ms = self->options.max_run_until_unix_ms - self->options.grace_ms -
-              ((int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
-    return worker_now_ms() + (left_ms < CLOCK_LOOK_MS ? left_ms : CLOCK_LOOK_MS);
+    while ((link = list_take_first(&self->waiting)) != NULL) {
+        self->stats.waiting--;
+        settle_nack(self, CONTAINER_OF(link, struct task, link), ACKD_NACK_PREEMPTED, true);
+    }
+    pthread_cond_signal(&self->settle);
+}
+
+/* `lock`. Whether the machine's end is so near that nothing more is to be done before it. */
+static bool machine_has_ended(struct ackd_worker *self)
+{
+    if (machine_lease_left_ms(self) > 0)
+        return false;
+    if (!list_is_empty(&self->waiting))
+        give_back_waiting(self);
+    return self->stats.running == 0 || machine_drain_in_ms(self) <= 0;
 }
 
 /* Whether there is a reason to drain by now. */
 static bool drain_wanted(struct run *run)
 {
     struct ackd_worker *self = run->worker;
+    bool asked = drain_requests(run) > 0;
     bool wanted;
 
-    if (drain_requests(run) > 0 || drain_at_ms(self) <= worker_now_ms())
-        return true;
     pthread_mutex_lock(&self->lock);
     wanted = self->queue_empty || self->failure != ACKD_OK;
+    self->drained = !wanted && (asked || machine_has_ended(self));
+    wanted = wanted || self->drained;
     pthread_mutex_unlock(&self->lock);
     return wanted;
+}
+
+/* Sleeps until a reason to drain may have come up. */
+static void sleep_until_drain(struct run *run)
+{
+    struct ackd_worker *self = run->worker;
+    int64_t left_ms;
+
+    pthread_mutex_lock(&self->lock);
+    left_ms = machine_lease_left_ms(self);
+    pthread_mutex_unlock(&self->lock);
+    if (left_ms <= 0)
+        left_ms = machine_drain_in_ms(self);
+    run_sleep(run, worker_now_ms() + (left_ms < CLOCK_LOOK_MS ? left_ms : CLOCK_LOOK_MS));
 }
 
 static void drain_begin(struct run *run)
@@ -263,7 +287,6 @@ static void drain_begin(struct run *run)
     int64_t reserve_ms =
         grace_ms / RESERVE_SHARE < RESERVE_MS_MAX ? grace_ms / RESERVE_SHARE : RESERVE_MS_MAX;
     int64_t end_ms = worker_now_ms() + grace_ms;
-    struct list *link;
     bool empty;
 
     run->leave_at_ms = end_ms - reserve_ms / 2;
@@ -271,13 +294,9 @@ static void drain_begin(struct run *run)
     empty = self->queue_empty;
     atomic_store(&self->hand_back_at_ms, end_ms - reserve_ms);
     atomic_store(&self->draining, true);
-    while ((link = list_take_first(&self->waiting)) != NULL) {
-        self->stats.waiting--;
-        settle_nack(self, CONTAINER_OF(link, struct task, link), ACKD_NACK_PREEMPTED, true);
-    }
+    give_back_waiting(self);
     pthread_cond_broadcast(&self->work);
     pthread_cond_signal(&self->lease);
-    pthread_cond_signal(&self->settle);
     pthread_mutex_unlock(&self->lock);
     ackd_client_interrupt(self->leasing);
     worker_log(self, ACKD_LOG_INFO, empty ? "the queue is done" : "draining, at most %lld ms",
@@ -318,7 +337,7 @@ static bool run_watch(struct run *run, struct ackd_error *error)
     bool settled;
 
     while (!drain_wanted(run))
-        run_sleep(run, drain_at_ms(self));
+        sleep_until_drain(run);
     drain_begin(run);
     while (!(settled = is_settled(self))) {
         int64_t now_ms = worker_now_ms();

@@ -18,7 +18,6 @@
 #include <ackd/ackd.h>
 #include <jansson.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,32 +137,6 @@ static void log_line(void *context, enum ackd_log_level level, const char *messa
         fprintf(stderr, "ocr[%d]: %s: %s\n", (int)getpid(), NAMES[level], message);
 }
 
-/*
- * libackd's own handler (`handle_signals`) would do but for one thing: the exit code must tell
- * whether this worker was asked to leave or found the queue at its end.
- */
-static struct ackd_worker *worker;
-static volatile sig_atomic_t drain_asked;
-
-static void on_signal(int number)
-{
-    drain_asked = 1;
-    ackd_worker_drain(worker);
-}
-
-static void drain_on_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-}
-
-static void ignore_signals(void)
-{
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-}
-
 static struct ackd_sink *sink_named(const char *name)
 {
     if (strcmp(name, "broker") == 0)
@@ -193,19 +166,20 @@ static int work(const struct options *options, struct engines *engines)
     settings.grace_ms = options->grace_ms;
     settings.session_ms = options->session_ms;
     settings.stop_when_empty = options->until_empty != 0;
+    settings.handle_signals = true;
     settings.log = log_line;
 
+    struct ackd_worker *worker;
     struct ackd_error error;
     if (ackd_worker_new(&settings, &worker, &error) != ACKD_OK) {
         fprintf(stderr, "ocr: %s\n", error.message);
         return EXIT_USAGE;
     }
-    drain_on_signals();
     const enum ackd_status status = ackd_worker_run(worker, &error);
     if (status == ACKD_OK) {
-        ignore_signals(); /* on_signal uses the worker */
+        const bool drained = ackd_worker_drained(worker);
         ackd_worker_free(worker);
-        return drain_asked ? (int)options->drained_exit_code : EXIT_SUCCESS;
+        return drained ? (int)options->drained_exit_code : EXIT_SUCCESS;
     }
     fprintf(stderr, "ocr: %s\n", error.message);
     fflush(stdout);

@@ -114,12 +114,14 @@ struct ackd_worker_options {
      * ms. 0: 60,000. -1: for ever. */
     int64_t start_timeout_ms;
     /* The machine is known to end at this time (ms since the Unix epoch): the worker begins to
-     * drain `grace_ms` before. 0: never. */
+     * drain `grace_ms` before. Earlier it stops to lease: when a task, by the time that the handler
+     * has needed so far, would not be done before that. 0: ACKD_MACHINE_MAX_RUN_MS after the
+     * machine was booted, if that is set, else never. */
     int64_t max_run_until_unix_ms;
 
     /* Checkpoints as files in this directory (a volume that all workers of the queue mount; made if
      * missing), of any size, named like those of ackd_sink_file. They are removed when their task
-     * is acked. NULL: with the broker, at most 1 MiB each. */
+     * is acked. NULL: ACKD_CHECKPOINT_DIR, else with the broker, at most 1 MiB each. */
     const char *checkpoint_directory;
 
     bool stop_when_empty; /* return when every task of the queue is done or dead */
@@ -197,6 +199,14 @@ ACKD_API void ackd_worker_drain(struct ackd_worker *worker);
 
 /* Copies the counters to *stats, as many as its `size` has room for. Does not block; any thread. */
 ACKD_API void ackd_worker_stats(struct ackd_worker *worker, struct ackd_worker_stats *stats);
+
+/*
+ * After ackd_worker_run: whether it returned because a drain was asked for or the machine ends,
+ * with work perhaps left in the queue, and not because (stop_when_empty) the queue is done or
+ * something failed. Who exits with a code of its own for it tells a Kubernetes Job that another
+ * worker is needed. Does not block; any thread.
+ */
+ACKD_API bool ackd_worker_drained(struct ackd_worker *worker);
 
 /*
  * Ends the worker, after ackd_worker_run has returned. NULL is nothing. Does not block: if handlers

@@ -1,181 +1,358 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifests of deploy/kubernetes, rendered by kubectl, against the real programs: what a
-container would run is run here, with only its paths and addresses exchanged."""
-import http.client
+"""The pitfalls of running this on a cluster, asserted away on the rendered manifests of every root
+that a user may apply. What needs a running program is in test_kubelet.py."""
+import json
 import re
-import shutil
-import signal
 import subprocess
 
 import pytest
-import yaml
 from broker import Broker
-from processes import BUILD, SOURCE, Process, free_port, wait_until
+from manifests import (BROKER_ROOTS, KUBERNETES, ROOTS, WORKER_ROOTS, brokers, container_of,
+                       environment_of, flags_of, needs_kubectl, pod_of, pools, program_of, render,
+                       workers, workloads)
+from processes import SOURCE
+from raw_http import RawClient
 
-PROGRAMS = {"ackd": BUILD / "broker/daemon/ackd", "ackd-ocr": BUILD / "worker-sdk/examples/ocr/ocr"}
-FOLDERS = ("broker", "worker")
+pytestmark = needs_kubectl
 
-pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="there is no kubectl here")
-
-
-def render(folder: str) -> dict[tuple[str, str], dict]:
-    """(kind, name) -> object."""
-    done = subprocess.run(["kubectl", "kustomize", SOURCE / "deploy/kubernetes" / folder],
-                          check=True, capture_output=True, text=True)
-    objects = [each for each in yaml.safe_load_all(done.stdout) if each]
-    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
-
-
-def pod_of(workload: dict) -> dict:
-    return workload["spec"]["template"]["spec"]
+# What GKE gives the pods of a Spot machine that goes away, whatever their own grace says.
+GKE_NOTICE_S = 15
+# Labels of machines that may be taken away, by cloud.
+SPOT_LABELS = {"cloud.google.com/gke-spot", "cloud.google.com/gke-preemptible",
+               "karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType",
+               "kubernetes.azure.com/scalesetpriority"}
 
 
-def containers() -> list[tuple[dict, dict]]:
-    """(pod, container) of every workload."""
-    return [(pod_of(each), container) for folder in FOLDERS for each in render(folder).values()
-            if "template" in each.get("spec", {}) for container in pod_of(each)["containers"]]
+def taint(key: str, value: str) -> tuple:
+    return key, value, pools()["TAINT_EFFECT"]
 
 
-def program_of(container: dict):
-    return PROGRAMS[container["image"].split(":")[0]]
+def taints_of_pools() -> dict[str, set[tuple]]:
+    """Pool -> its taints, as deploy/gke makes it and GKE adds to it."""
+    names = pools()
+    gpu = taint(names["GPU_TAINT_KEY"], names["GPU_TAINT_VALUE"])
+    return {names["SPOT_POOL"]: {gpu, taint(names["SPOT_TAINT_KEY"], names["TAINT_VALUE"])},
+            names["FLEX_START_POOL"]: {gpu, taint(names["FLEX_START_TAINT_KEY"],
+                                                  names["TAINT_VALUE"])},
+            names["ON_DEMAND_POOL"]: {gpu}}
 
 
-def test_every_flag_of_every_container_is_one_that_its_program_has():
-    for _, container in containers():
-        shown = subprocess.run([program_of(container), "--help"], check=True, capture_output=True,
-                               text=True).stdout
-        for argument in container["args"]:
-            if argument.startswith("-"):
-                flag = argument.split("=")[0]
-                assert re.search(rf"(?<!\S){flag}(?![\w-])", shown), (container["name"], flag)
+def pools_of(pod: dict) -> set[str]:
+    """The pools that the pod may land on."""
+    named = {pod.get("nodeSelector", {}).get("cloud.google.com/gke-nodepool")} - {None}
+    required = (pod.get("affinity", {}).get("nodeAffinity", {})
+                .get("requiredDuringSchedulingIgnoredDuringExecution", {}))
+    for term in required.get("nodeSelectorTerms", []):
+        for rule in term["matchExpressions"]:
+            if rule["key"] == "cloud.google.com/gke-nodepool" and rule["operator"] == "In":
+                named.update(rule["values"])
+    return named
 
 
-def test_every_pod_runs_as_nobody_in_particular_and_writes_only_to_its_volumes():
-    for pod, container in containers():
-        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
-        assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
-        assert pod["automountServiceAccountToken"] is False
-        rules = container["securityContext"]
-        assert rules["readOnlyRootFilesystem"] and not rules["allowPrivilegeEscalation"]
-        assert rules["capabilities"]["drop"] == ["ALL"]
+def tolerated_by(pod: dict) -> set[tuple]:
+    return {(each["key"], each.get("value"), each.get("effect"))
+            for each in pod.get("tolerations", [])}
 
 
-def test_no_service_puts_variables_of_the_form_ACKD_into_an_environment():
-    for pod, _ in containers():
-        assert pod["enableServiceLinks"] is False
+def all_pods() -> list[dict]:
+    return [pod_of(each) for root in ROOTS for each in workloads(root)]
 
 
-def test_the_broker_is_one_on_a_volume_of_its_own_and_off_spot_nodes():
-    broker = render("broker")["StatefulSet", "ackd"]
+def all_containers() -> list[dict]:
+    return [container_of(each) for root in ROOTS for each in workloads(root)]
+
+
+def seconds_of(probe: dict) -> int:
+    return probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+
+
+# Where workers land
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_a_worker_tolerates_exactly_the_taints_of_the_pools_that_it_selects(root):
+    for worker in workers(root):
+        selected = pools_of(pod_of(worker))
+        assert selected <= set(taints_of_pools()), "a pool that deploy/gke does not make"
+        wanted = set().union(*(taints_of_pools()[pool] for pool in selected))
+        if not selected and "nvidia.com/gpu" in container_of(worker)["resources"]["limits"]:
+            wanted = {taint(pools()["GPU_TAINT_KEY"], pools()["GPU_TAINT_VALUE"])}
+        assert tolerated_by(pod_of(worker)) == wanted
+
+
+@pytest.mark.parametrize("root, pool", [
+    ("overlays/spot", {"SPOT_POOL"}), ("overlays/spot-checkpoints", {"SPOT_POOL"}),
+    ("overlays/autoscale", {"SPOT_POOL"}), ("overlays/flex-start", {"FLEX_START_POOL"}),
+    ("overlays/on-demand", {"ON_DEMAND_POOL"}),
+    ("overlays/on-demand-checkpoints", {"ON_DEMAND_POOL"}),
+    ("overlays/hybrid", {"SPOT_POOL", "ON_DEMAND_POOL"}), ("overlays/compute-class", set()),
+    ("worker", set())])
+def test_an_overlay_is_about_the_pools_of_its_name(root, pool):
+    for worker in workers(root):
+        assert pools_of(pod_of(worker)) == {pools()[each] for each in pool}
+
+
+def test_the_hybrid_prefers_spot():
+    worker, = workers("overlays/hybrid")
+    preferred, = (pod_of(worker)["affinity"]["nodeAffinity"]
+                  ["preferredDuringSchedulingIgnoredDuringExecution"])
+    rule, = preferred["preference"]["matchExpressions"]
+    assert rule["values"] == [pools()["SPOT_POOL"]]
+
+
+def test_pool_names_and_taints_are_written_in_one_place():
+    """Whoever writes one elsewhere, in manifests or scripts, lets them drift apart."""
+    places = [path for folder in (KUBERNETES, SOURCE / "deploy/gke") for path in folder.rglob("*")
+              if path.is_file() and path.name != "pools.env" and path.suffix != ".md"]
+    for path in places:
+        text = path.read_text()
+        for name in ("SPOT_POOL", "FLEX_START_POOL", "ON_DEMAND_POOL"):
+            assert not re.search(rf"\b{pools()[name]}\b(?!-)", text), (path, name)
+        assert not re.search(r"^\s*(- )?\{?key: " + re.escape(pools()["SPOT_TAINT_KEY"])
+                             + r", operator: Equal", text, re.M), path
+
+
+@pytest.mark.parametrize("root", [root for root in WORKER_ROOTS if root != "worker"])
+def test_a_gpu_worker_limits_its_gpus_and_asks_for_no_other_number(root):
+    for worker in workers(root):
+        resources = container_of(worker)["resources"]
+        assert resources["limits"]["nvidia.com/gpu"] == 1
+        assert resources["requests"].get("nvidia.com/gpu", 1) == 1
+
+
+def test_every_container_has_a_limit_of_memory_and_says_what_it_needs():
+    for container in all_containers():
+        assert "memory" in container["resources"]["limits"]
+        assert container["resources"]["requests"].keys() >= {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_workers_give_way_to_the_broker(root):
+    for worker in workers(root):
+        own = render(root)["PriorityClass", pod_of(worker)["priorityClassName"]]
+        brokers_class = render("broker")["PriorityClass", "ackd-broker"]
+        assert own["value"] < 0 < brokers_class["value"]
+        # The cluster autoscaler adds no machine for pods below it.
+        assert own["value"] >= -10
+        assert own["preemptionPolicy"] == "Never"
+
+
+# How workers leave
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_the_drain_fits_into_the_notice_and_the_pods_grace(root):
+    for worker in workers(root):
+        grace_s = int(flags_of(container_of(worker))["--grace-ms"]) / 1000
+        assert grace_s <= GKE_NOTICE_S - 2, "room for the signal to come and the process to end"
+        assert grace_s < pod_of(worker)["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_a_job_counts_no_eviction_as_a_failure_and_no_drain_as_the_end(root):
+    for job in (each for each in workers(root) if each["kind"] == "Job"):
+        flags = flags_of(container_of(job))
+        rules = job["spec"]["podFailurePolicy"]["rules"]
+        assert pod_of(job)["restartPolicy"] == "Never"  # a podFailurePolicy wants it
+        assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+        ignored = [code for rule in rules if rule["action"] == "Ignore"
+                   for code in rule.get("onExitCodes", {}).get("values", [])]
+        assert int(flags["--drained-exit-code"]) in ignored
+        assert "completions" not in job["spec"], "0 must mean: the queue is done"
+        assert "--until-empty" in flags
+
+
+def test_workers_that_are_scaled_do_not_leave_by_themselves():
+    worker, = workers("overlays/autoscale")
+    assert worker["kind"] == "Deployment"
+    assert "--until-empty" not in flags_of(container_of(worker))
+    assert "replicas" not in worker["spec"], "an apply would undo what KEDA has set"
+
+
+def test_a_flex_start_worker_knows_how_long_its_machine_runs():
+    worker, = workers("overlays/flex-start")
+    told = environment_of(container_of(worker))["ACKD_MACHINE_MAX_RUN_MS"]
+    assert told == pools()["FLEX_START_MAX_RUN_MS"]
+    assert 600 <= int(told) / 1000 <= 604800, "GKE gives a flex-start machine 7 days at most"
+    assert pod_of(worker)["nodeSelector"]["cloud.google.com/gke-flex-start"] == "true"
+
+
+# What stays
+
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_no_broker_can_land_on_a_machine_that_may_be_taken_away(root):
+    for broker in brokers(root):
+        pod = pod_of(broker)
+        terms = (pod["affinity"]["nodeAffinity"]
+                 ["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"])
+        for term in terms:  # they are alternatives: each must keep off all
+            kept_off = {rule["key"] for rule in term["matchExpressions"]
+                        if rule["operator"] in ("DoesNotExist", "NotIn")}
+            assert kept_off >= SPOT_LABELS
+        assert tolerated_by(pod) == set()
+
+
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_the_broker_is_one_on_a_volume_of_its_own(root):
+    broker, = brokers(root)
     assert broker["spec"]["replicas"] == 1
     claim, = broker["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
-    container, = pod_of(broker)["containers"]
-    mount, = container["volumeMounts"]
-    assert mount["name"] == claim["metadata"]["name"]
-    assert f"--data-dir={mount['mountPath']}" in container["args"]
-    terms = (pod_of(broker)["affinity"]["nodeAffinity"]
-             ["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"])
-    assert {"key": "cloud.google.com/gke-spot", "operator": "DoesNotExist"} in \
-        terms[0]["matchExpressions"]
+    mounts = {each["name"]: each["mountPath"] for each in container_of(broker)["volumeMounts"]}
+    assert flags_of(container_of(broker))["--data-dir"] == mounts[claim["metadata"]["name"]]
+    assert pod_of(broker)["securityContext"]["fsGroup"] == \
+        pod_of(broker)["securityContext"]["runAsGroup"]
 
 
-def test_services_and_the_disruption_budget_select_the_brokers_pod():
-    objects = render("broker")
-    labels = objects["StatefulSet", "ackd"]["spec"]["template"]["metadata"]["labels"]
-    ports = {port["name"] for port in pod_of(objects["StatefulSet", "ackd"])["containers"][0]["ports"]}
-    for name in ("ackd", "ackd-pods"):
-        service = objects["Service", name]["spec"]
-        assert service["selector"].items() <= labels.items()
-        assert {port["targetPort"] for port in service["ports"]} <= ports
-    assert objects["StatefulSet", "ackd"]["spec"]["serviceName"] == "ackd-pods"
-    budget = objects["PodDisruptionBudget", "ackd"]["spec"]["selector"]["matchLabels"]
-    policy = objects["NetworkPolicy", "ackd"]["spec"]["podSelector"]["matchLabels"]
-    assert budget.items() <= labels.items() and policy.items() <= labels.items()
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_nothing_moves_the_broker_by_the_way(root):
+    broker, = brokers(root)
+    labels = broker["spec"]["template"]["metadata"]["labels"]
+    budgets = [each["spec"] for (kind, _), each in render(root).items()
+               if kind == "PodDisruptionBudget"]
+    assert any(each["maxUnavailable"] == 0 and each["selector"]["matchLabels"].items() <=
+               labels.items() for each in budgets)
+    assert (broker["spec"]["template"]["metadata"]["annotations"]
+            ["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false")
 
 
-def test_a_worker_is_on_spot_nodes_gives_way_and_has_its_notice():
-    objects = render("worker")
-    pod = pod_of(objects["Job", "ocr"])
-    assert pod["restartPolicy"] == "Never"
-    assert pod["terminationGracePeriodSeconds"] == 25
-    assert {each["key"] for each in pod["tolerations"]} >= {"cloud.google.com/gke-spot",
-                                                            "nvidia.com/gpu"}
-    assert objects["PriorityClass", pod["priorityClassName"]]["value"] < 0
-    first_rule = objects["Job", "ocr"]["spec"]["podFailurePolicy"]["rules"][0]
-    assert first_rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+@pytest.mark.parametrize("root", ROOTS)
+def test_no_data_and_no_checkpoint_lies_in_a_place_that_goes_with_the_pod(root):
+    for workload in workloads(root):
+        container, pod = container_of(workload), pod_of(workload)
+        directory = (environment_of(container).get("ACKD_CHECKPOINT_DIR")
+                     or flags_of(container).get("--data-dir"))
+        if directory is None:
+            continue
+        mount, = [each for each in container["volumeMounts"] if each["mountPath"] == directory]
+        claims = [each["metadata"]["name"]
+                  for each in workload["spec"].get("volumeClaimTemplates", [])]
+        volumes = {each["name"]: each for each in pod.get("volumes", [])}
+        if mount["name"] not in claims:
+            assert volumes[mount["name"]].keys() & {"persistentVolumeClaim", "csi"}
+    assert not any("emptyDir" in volume for pod in all_pods() for volume in pod.get("volumes", []))
 
 
-def test_the_brokers_container_serves_and_answers_its_probes(tmp_path):
-    container, = pod_of(render("broker")["StatefulSet", "ackd"])["containers"]
-    port = free_port()
-    swapped = {"--data-dir": str(tmp_path / "data"), "--listen": f"127.0.0.1:{port}"}
-    process = Process([program_of(container), *swap(container["args"], swapped)], tmp_path / "log")
-    try:
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            get = container[probe]["httpGet"]
-            wait_until(lambda: http_status(port, get["path"]) == 200,
-                       f"{probe} holds\n{process.log_end()}")
-    finally:
-        process.kill()
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_the_brokers_probes_give_it_time(root):
+    broker, = brokers(root)
+    container = container_of(broker)
+    assert seconds_of(container["startupProbe"]) >= 600, "the store is checked after a crash"
+    # A store that commits slowly must not be restarted for it.
+    assert seconds_of(container["livenessProbe"]) >= 60
+    assert seconds_of(container["readinessProbe"]) <= 30
+    stop_s = 10  # ackd's default of --stop-timeout
+    assert stop_s < pod_of(broker)["terminationGracePeriodSeconds"]
 
 
-@pytest.fixture
-def broker(tmp_path):
-    with Broker(tmp_path / "broker") as broker:
-        broker.call("QueueService/Create", name=worker_args()[-1])
+# Who may do what
+
+def test_every_pod_runs_as_nobody_in_particular_and_writes_only_to_its_volumes():
+    for pod in all_pods():
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            rules = container["securityContext"]
+            assert rules["readOnlyRootFilesystem"] and not rules["allowPrivilegeEscalation"]
+            assert rules["capabilities"]["drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_every_pod_has_an_account_of_its_own_without_a_token(root):
+    for workload in workloads(root):
+        account = render(root)["ServiceAccount", pod_of(workload)["serviceAccountName"]]
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_no_service_puts_variables_of_the_form_ACKD_into_an_environment():
+    for pod in all_pods():
+        assert pod["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_services_policies_and_monitors_select_the_brokers_pod(root):
+    objects = render(root)
+    broker, = brokers(root)
+    labels = broker["spec"]["template"]["metadata"]["labels"]
+    ports = {port["name"] for port in container_of(broker)["ports"]}
+    services = {name: each for (kind, name), each in objects.items() if kind == "Service"}
+    for service in services.values():
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    assert broker["spec"]["serviceName"] in services
+    for (kind, name), each in objects.items():
+        if kind == "NetworkPolicy":
+            assert each["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+        if kind == "ServiceMonitor":
+            wanted = each["spec"]["selector"]["matchLabels"]
+            found = [service for service in services.values()
+                     if wanted.items() <= service["metadata"]["labels"].items()]
+            assert len(found) == 1, "each pod is to be asked once"
+            named = {port["name"] for port in found[0]["spec"]["ports"]}
+            assert {endpoint["port"] for endpoint in each["spec"]["endpoints"]} <= named
+
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_a_worker_asks_the_brokers_service(root):
+    service = render("broker")["Service", "ackd"]
+    for worker in workers(root):
+        assert worker["metadata"]["namespace"] == service["metadata"]["namespace"]
+        port = service["spec"]["ports"][0]["port"]
+        assert re.fullmatch(rf"https?://ackd:{port}", flags_of(container_of(worker))["--url"])
+
+
+# What the programs say of it
+
+def test_every_flag_of_every_container_is_one_that_its_program_has():
+    for container in all_containers():
+        shown = subprocess.run([program_of(container), "--help"], check=True, capture_output=True,
+                               text=True).stdout
+        for flag in flags_of(container):
+            assert re.search(rf"(?<!\S){flag}(?![\w-])", shown), (container["name"], flag)
+
+
+def test_every_ACKD_variable_of_every_container_is_one_that_the_sdk_documents():
+    documented = (SOURCE / "worker-sdk/include/ackd/worker.h").read_text()
+    for container in all_containers():
+        for name in environment_of(container):
+            if name.startswith("ACKD_"):
+                assert re.search(rf"\b{name}\b", documented), (container["name"], name)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with Broker(tmp_path_factory.mktemp("broker")) as broker:
+        broker.call("QueueService/Create", name="pages")
+        broker.call("TaskService/Publish", queue="pages", tasks=[{"taskId": "a"}, {"taskId": "b"}])
         yield broker
 
 
-@pytest.fixture
-def worker(broker, tmp_path):
-    """The worker's container, but for --until-empty, on its way to wait for tasks."""
-    args = [each for each in worker_args() if each != "--until-empty"]
-    process = Process([PROGRAMS["ackd-ocr"], *swap(args, {"--url": broker.url})], tmp_path / "log")
-    yield process
-    process.kill()
+def get(broker: Broker, path: str):
+    with RawClient(broker.port) as client:
+        return client.call(path, verb="GET")
 
 
-def worker_args() -> list[str]:
-    return pod_of(render("worker")["Job", "ocr"])["containers"][0]["args"]
+@pytest.mark.parametrize("root", BROKER_ROOTS)
+def test_every_probe_and_monitor_asks_for_something_that_a_broker_answers(running, root):
+    broker, = brokers(root)
+    container = container_of(broker)
+    paths = [container[probe]["httpGet"]["path"]
+             for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    paths += [endpoint["path"] for (kind, _), each in render(root).items()
+              if kind == "ServiceMonitor" for endpoint in each["spec"]["endpoints"]]
+    for path in paths:
+        assert get(running, path).status == 200, path
 
 
-def test_a_worker_asks_the_brokers_service():
+def test_what_KEDA_asks_for_is_a_number_that_a_broker_gives(running):
+    scaled = render("overlays/autoscale")["ScaledObject", "ocr"]["spec"]
+    trigger, = scaled["triggers"]
+    address, _, path = trigger["metadata"]["url"].split("//")[1].partition("/")
     service = render("broker")["Service", "ackd"]
-    assert service["metadata"]["namespace"] == render("worker")["Job", "ocr"]["metadata"]["namespace"]
-    assert f"--url=http://ackd:{service['spec']['ports'][0]['port']}" in worker_args()
-
-
-def test_the_workers_container_ends_with_0_where_the_queue_is_done(broker, tmp_path):
-    process = Process([PROGRAMS["ackd-ocr"], *swap(worker_args(), {"--url": broker.url})],
-                      tmp_path / "log")
-    assert process.wait() == 0, process.log_end()
-
-
-def test_a_drained_workers_exit_code_is_one_that_the_job_ignores(broker, worker):
-    wait_until(lambda: broker.call("SessionService/List").get("sessions"), "the worker's session")
-    worker.signal(signal.SIGTERM)
-    code = worker.wait()
-    rules = render("worker")["Job", "ocr"]["spec"]["podFailurePolicy"]["rules"]
-    ignored = [value for rule in rules if rule["action"] == "Ignore"
-               for value in rule.get("onExitCodes", {}).get("values", [])]
-    assert code in ignored, worker.log_end()
-
-
-def swap(args: list[str], values: dict[str, str]) -> list[str]:
-    swapped = []
-    for argument in args:
-        flag = argument.split("=")[0]
-        swapped.append(f"{flag}={values[flag]}" if flag in values else argument)
-    return swapped
-
-
-def http_status(port: int, path: str) -> int | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return None
-    finally:
-        connection.close()
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    assert address == f"{name}.{namespace}:{service['spec']['ports'][0]['port']}"
+    reply = get(running, "/" + path)
+    assert reply.status == 200
+    assert json.loads(reply.body)[trigger["metadata"]["valueLocation"]] == 2
+    target, = workers("overlays/autoscale")
+    assert scaled["scaleTargetRef"]["name"] == target["metadata"]["name"]
+    assert scaled["minReplicaCount"] == 0, "GPUs that wait for work cost as much as those at work"

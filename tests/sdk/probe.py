@@ -15,7 +15,8 @@ class Probe:
         log.touch()
         variables = {"ACKD_URL": url} | (environment or {})
         self.process = Process(
-            ["env", *(f"{name}={value}" for name, value in variables.items()), BUILD / "tests/sdk/worker-probe", "q",
+            ["env", *(f"{name}={value}" for name, value in variables.items()),
+             BUILD / "tests/sdk/worker-probe", "q",
              *(f"{name}={value}" for name, value in options.items())], log)
 
     def lines(self, kind: str) -> list[list[str]]:

@@ -1,17 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// main.js -- the queues, as a list.
+// main.js -- the frame: which view the address names, its rounds of polling, and what is said when
+// the broker does not answer or wants a token.
+//
+// A view is made by one function, (context, ...path) -> { title, element, started?, stopped?,
+// round(signal) }: `round` asks the broker and shows what it said. Views keep no more than that, so
+// the address alone says what is on the screen.
 
-async function call(method, request) {
-  const reply = await fetch(`ackd.v1.${method}`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
-  });
-  return reply.json();
+import { Away, Refused, token } from "./api.js";
+import { login, notice } from "./dialog.js";
+import { h, setText } from "./dom.js";
+import { duration } from "./format.js";
+import { Poller } from "./poll.js";
+import { brokerView } from "./view-broker.js";
+import { queueView } from "./view-queue.js";
+import { queuesView } from "./view-queues.js";
+import { sessionsView } from "./view-sessions.js";
+
+const VIEWS = { "": queuesView, queues: queueView, sessions: sessionsView, broker: brokerView };
+
+const place = document.getElementById("view");
+const connection = document.getElementById("connection");
+const away = document.getElementById("away");
+const logout = document.getElementById("logout");
+
+let view = null;
+let answeredAt = null; // performance.now() of the last round that went well
+
+const poller = new Poller({ round, failed });
+const context = { soon: () => poller.soon(), act };
+
+async function round(signal) {
+  const begun = performance.now();
+  await view.round(signal);
+  answeredAt = performance.now();
+  if (view.element.parentElement !== place) place.replaceChildren(view.element);
+  away.hidden = true;
+  place.classList.remove("stale");
+  logout.hidden = token.get() === null;
+  setText(connection, `Live, answered in ${duration(answeredAt - begun)}`);
+  connection.dataset.state = "live";
 }
 
-const { queues = [] } = await call("QueueService/List", { pageSize: 1000 });
-document.querySelector("#view").replaceChildren(...queues.map((queue) => {
-  const row = document.createElement("p");
-  row.textContent = `${queue.name}: ${queue.counts?.ready ?? 0} ready`;
-  return row;
-}));
+function failed(error) {
+  if (error instanceof Refused && error.code === "unauthenticated") {
+    wantLogin(error);
+  } else if (error instanceof Away || (error instanceof Refused && error.code === "unavailable")) {
+    showAway(error);
+  } else {
+    showRefusal(error);
+  }
+}
+
+function wantLogin(error) {
+  poller.stop();
+  setText(connection, "Not logged in");
+  connection.dataset.state = "off";
+  login(token.get() === null ? null : error.message, () => poller.soon());
+}
+
+function showAway(error) {
+  const since = answeredAt === null ? "" : ` What you see is ${
+    duration(performance.now() - answeredAt)} old.`;
+  setText(away, `No contact: ${error.message}. Trying again every few seconds.${since}`);
+  away.hidden = false;
+  place.classList.add("stale");
+  setText(connection, "No contact");
+  connection.dataset.state = "off";
+}
+
+function showRefusal(error) {
+  if (!(error instanceof Refused)) console.error(error);
+  place.replaceChildren(h("div", { class: "empty" },
+    h("p", { class: "empty-title" }, error instanceof Refused ? "Refused" : "This page failed"),
+    h("p", { class: "error" }, error.message),
+    h("p", {}, h("a", { href: "#/" }, "Back to the queues"))));
+  setText(connection, error.code === "permission_denied" ? "Not allowed" : "Refused");
+  connection.dataset.state = "off";
+}
+
+// Carries out what somebody clicked: says how it went, and shows what came of it.
+async function act(work, done) {
+  try {
+    const reply = await work();
+    notice(typeof done === "function" ? done(reply) : done);
+  } catch (error) {
+    if (error instanceof Refused && error.code === "unauthenticated") wantLogin(error);
+    else notice(error.message, true);
+  }
+  poller.soon();
+}
+
+function pathOf(address) {
+  try {
+    return address.replace(/^#?\/?/, "").split("/").map(decodeURIComponent);
+  } catch {
+    return ["", "?"];
+  }
+}
+
+function open() {
+  const [name, ...rest] = pathOf(location.hash);
+  const make = VIEWS[name] ?? VIEWS[""];
+  poller.stop();
+  view?.stopped?.();
+  view = make(context, ...rest);
+  document.title = `${view.title} · ackd`;
+  place.replaceChildren(view.element);
+  view.started?.();
+  markNavigation(name);
+  poller.soon();
+}
+
+function markNavigation(name) {
+  for (const anchor of document.querySelectorAll("header nav a")) {
+    const target = pathOf(anchor.hash)[0];
+    const current = target === name || (target === "" && name === "queues");
+    if (current) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+  }
+}
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names a view, not a place on the page
+  place.focus();
+});
+logout.addEventListener("click", () => {
+  token.clear();
+  logout.hidden = true;
+  open();
+});
+addEventListener("hashchange", () => {
+  open();
+  place.focus({ preventScroll: true });
+  scrollTo(0, 0);
+});
+open();

@@ -141,7 +141,7 @@ class Publisher(Client):
         assert sorted(outcomes) == sorted(self._pending), "other tasks are answered than were sent"
         self._enter(span, outcomes)
         self.load.add(sum(outcome == OK for outcome in outcomes.values()))
-        self._confirmed = (self._confirmed + self._pending)[-REUSED_MAX:]
+        self._confirmed = list(dict.fromkeys(self._confirmed + self._pending))[-REUSED_MAX:]
         self._pending = []
 
     def _choose(self) -> list[str]:

@@ -152,6 +152,18 @@ def test_drain_gives_back_at_once_what_was_not_begun(broker, queue, probe):
     assert now["sessions"] == 0
 
 
+def test_a_long_task_keeps_no_other_from_workers_that_have_none(broker, queue, probe):
+    publish(broker, "work 2100", "finish", "finish")
+    first = probe()
+    first.await_line("begin", 2)  # it knows now how long a task takes
+    second = probe()
+    second.await_line("begin")
+    for each in first, second:
+        each.drain()
+        assert each.end() == 0
+    assert queue_now(broker)["done"] == 3
+
+
 def test_drain_lets_a_handler_finish_and_its_result_counts(broker, queue, probe):
     ids = publish(broker, "finish", "finish", "work 1")
     worker = probe(concurrency=2, prefetch=1)

@@ -15,9 +15,11 @@
 
 #include "worker_internal.h"
 
+/* How much work to hold, if prefetch is left to us. */
 enum {
-    PREFETCH_AHEAD_MS = 500, /* how much work to hold, if prefetch is left to us */
-    PREFETCH_AUTO_MAX = 1000
+    PREFETCH_AHEAD_MS = 500,
+    PREFETCH_AUTO_MAX = 1000,
+    LONG_BATCH_MS = 2000 /* beside it the time of a lease is nothing: hold none */
 };
 
 static size_t take_batch(struct ackd_worker *self, struct ackd_task **faces);
@@ -62,6 +64,8 @@ int64_t worker_prefetch(const struct ackd_worker *self)
 
     if (self->options.prefetch > 0)
         return self->options.prefetch;
+    if (self->tasks_per_ms * LONG_BATCH_MS <= self->options.batch_max) /* or not known yet */
+        return 0;
     ahead = self->tasks_per_ms * self->options.concurrency * PREFETCH_AHEAD_MS;
     if (ahead < (double)least)
         return least;
@@ -74,8 +78,13 @@ static size_t take_batch(struct ackd_worker *self, struct ackd_task **faces)
     size_t count = 0;
 
     pthread_mutex_lock(&self->lock);
-    while (list_is_empty(&self->waiting) && !self->draining)
+    self->idle += self->options.batch_max;
+    while (list_is_empty(&self->waiting) && !self->draining) {
+        if (worker_leaser_will_call(self))
+            pthread_cond_signal(&self->lease);
         worker_wait(self, &self->work, INT64_MAX);
+    }
+    self->idle -= self->options.batch_max;
     while (count < (size_t)self->options.batch_max && !list_is_empty(&self->waiting)) {
         struct task *task = CONTAINER_OF(list_take_first(&self->waiting), struct task, link);
 

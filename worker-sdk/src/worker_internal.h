@@ -151,6 +151,7 @@ struct ackd_worker {
     struct session *session; /* for new leases; NULL: to be opened */
     enum leaser_state leaser_state;
     int threads_alive;
+    int64_t idle;        /* tasks that handler threads wait for, a batch each */
     int64_t open_count;  /* finished, committing, or being settled */
     size_t open_bytes;   /* their results */
     double tasks_per_ms; /* one handler thread's speed; 0: not known yet */

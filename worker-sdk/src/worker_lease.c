@@ -2,9 +2,9 @@
 /*
  * worker_lease.c -- the leaser: keeps enough tasks waiting, and takes along what is to be settled.
  *
- * It calls when half of the prefetch is used up, for what is missing. With acks or nacks in the
- * call it does not wait for tasks, as their outcome would come back only with the reply; without,
- * it is a long poll, which a drain cuts short.
+ * It calls when a handler thread has nothing to do or half of the prefetch is used up, for what is
+ * missing. With acks or nacks in the call it does not wait for tasks, as their outcome would come
+ * back only with the reply; without, it is a long poll, which a drain cuts short.
  *
  * What arrives is looked up in the sink first: tasks that are done there (their worker was lost
  * between commit and ack) are acked without computing.
@@ -58,13 +58,20 @@ void *worker_lease_thread(void *context)
     return NULL;
 }
 
+/* `lock`. How many tasks are missing: for the threads that have none, and of the prefetch. */
+static int64_t missing(const struct ackd_worker *self)
+{
+    return worker_prefetch(self) + self->idle - self->stats.waiting;
+}
+
 /* `lock`. Whether more tasks may be asked for: few wait, and what is finished gets confirmed. */
 static bool window_open(const struct ackd_worker *self)
 {
     int64_t prefetch = worker_prefetch(self);
     int64_t held = prefetch + (int64_t)self->options.concurrency * self->options.batch_max;
+    int64_t want = missing(self);
 
-    return machine_lease_left_ms(self) > 0 && self->stats.waiting <= prefetch / 2 &&
+    return machine_lease_left_ms(self) > 0 && want > 0 && want >= prefetch / 2 &&
            self->open_count < 2 * held + UNCONFIRMED_BASE &&
            self->open_bytes < 8 * (size_t)BATCH_BYTES_MAX;
 }
@@ -91,7 +98,7 @@ static bool turn_begin(struct ackd_worker *self, struct turn *turn)
     go_on = !self->draining;
     self->leaser_state = go_on ? LEASER_BUSY : LEASER_ENDED;
     if (go_on) {
-        turn->want = worker_prefetch(self) - self->stats.waiting;
+        turn->want = missing(self);
         if (turn->want > LEASE_TASKS_MAX)
             turn->want = LEASE_TASKS_MAX;
         turn->batch_count = settle_take(self, &turn->batch);

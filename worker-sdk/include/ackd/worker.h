@@ -99,7 +99,9 @@ struct ackd_worker_options {
     int concurrency; /* handler threads, 1 .. 1,000. 0: 1 */
     int batch_max;   /* tasks a call of batch_handler, 1 .. 10,000. 0: 16 */
     /* Tasks held but not begun, 1 .. 10,000. 0: what half a second takes, by the time that the
-     * handler has needed so far, and at least one a thread (one batch). */
+     * handler has needed so far, and at least a batch a thread; but none where a batch takes 2 s
+     * or more, and until that is known: then a task is leased when a thread is free for it, and
+     * waits behind no other while workers elsewhere have none. */
     int prefetch;
 
     struct ackd_sink *sink; /* taken over, see ackd/sink.h. NULL: ackd_sink_broker() */

@@ -57,6 +57,8 @@ static enum status refuse_text(const json_error_t *fault, struct error *error)
 
     if (json_error_code(fault) == json_error_out_of_memory || json_memory_exhausted())
         return codec_too_large(error);
+    if (fault->line < 1) /* jansson was given nothing to look at */
+        return error_set(error, STATUS_MALFORMED, "the body is empty: JSON is at least {}");
     path_render(&whole, text, sizeof text); /* it may quote the sender's bytes */
     return error_set(error, STATUS_MALFORMED, "broken JSON at line %d, column %d: %s", fault->line,
                      fault->column, text);

@@ -246,6 +246,7 @@ static void test_json_that_does_not_fit_is_refused_with_its_place(void **state)
                        misfits[i].field, misfits[i].says);
     assert_refused(CODEC_JSON, slice_of_string("{\"config\":{\"lateResults\":\"REFUSE\"}}"), CREATE,
                    STATUS_MALFORMED, "config.late_results", "LateResults has no value");
+    assert_refused(CODEC_JSON, SLICE_EMPTY, PUBLISH, STATUS_MALFORMED, "", "the body is empty");
 }
 
 static void test_protobuf_that_does_not_fit_is_refused_with_its_place(void **state)

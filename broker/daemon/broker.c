@@ -25,6 +25,7 @@
 
 static enum status take_directory(struct broker *self, struct error *error);
 static enum status open_service(struct broker *self, struct error *error);
+static enum status open_tls(struct broker *self, struct error *error);
 static enum status open_net(struct broker *self, struct error *error);
 
 enum status broker_open(struct broker *self, const struct config *config, const char *version,
@@ -33,7 +34,9 @@ enum status broker_open(struct broker *self, const struct config *config, const 
     enum status status;
 
     *self = (struct broker){.config = config, .version = version, .lock = -1};
-    status = take_directory(self, error);
+    status = open_tls(self, error);
+    if (status == STATUS_OK)
+        status = take_directory(self, error);
     if (status == STATUS_OK)
         status = open_service(self, error);
     if (status == STATUS_OK)
@@ -41,6 +44,15 @@ enum status broker_open(struct broker *self, const struct config *config, const 
     if (status != STATUS_OK)
         broker_close(self);
     return status;
+}
+
+void broker_refresh(struct broker *self, bool forced)
+{
+    if (self->tls != NULL)
+        tls_context_refresh(self->tls, forced);
+    else if (forced)
+        LOG_INFO("signal_ignored", LOG_STRING("signal", "SIGHUP"),
+                 LOG_STRING("reason", "there is nothing to reload; restart to change flags"));
 }
 
 void broker_drain(struct broker *self)
@@ -55,6 +67,7 @@ void broker_close(struct broker *self)
         net_halt(self->net);
     service_close(self->service); /* posts the last letters, which the net threads still deliver */
     net_close(self->net);
+    tls_context_close(self->tls);
     if (self->lock >= 0)
         store_lock_release(self->lock);
 }
@@ -162,6 +175,22 @@ static enum status open_service(struct broker *self, struct error *error)
     return service_open(&options, &self->service, error);
 }
 
+static enum status open_tls(struct broker *self, struct error *error)
+{
+    const struct config *config = self->config;
+    const struct tls_options options = {
+        .certificate_file = config->tls_certificate,
+        .key_file = config->tls_key,
+        .client_ca_file = config->tls_client_ca,
+        .client_optional = config->tls_client_auth == CONFIG_CLIENT_OPTIONAL,
+        .counters = &self->counters,
+    };
+
+    if (*config->tls_certificate == '\0')
+        return STATUS_OK;
+    return tls_context_open(&options, &self->tls, error);
+}
+
 static enum status open_net(struct broker *self, struct error *error)
 {
     const struct config *config = self->config;
@@ -186,6 +215,9 @@ static enum status open_net(struct broker *self, struct error *error)
         .body_timeout_ms = config->body_timeout_ms,
         .idle_timeout_ms = config->idle_timeout_ms,
         .write_timeout_ms = config->write_timeout_ms,
+        .tls = self->tls,
+        .handshake_timeout_ms = config->handshake_timeout_ms,
+        .handshakes_max = config->handshakes_max,
     };
 
     budget_init(&self->calls_budget, config->memory_bytes_max);

@@ -16,12 +16,16 @@ struct broker {
     struct budget calls_budget;
     struct service *service;
     struct rpc rpc;
+    struct tls_context *tls; /* NULL: in the clear */
     struct net *net;
 };
 
 /* Opens the stores, starts the threads, listens. On an error nothing is left running. */
 enum status broker_open(struct broker *self, const struct config *config, const char *version,
                         struct error *error) MUST_USE;
+/* Reads the files again that may change under a running broker, if they have or if `forced`. One
+ * thread at a time. */
+void broker_refresh(struct broker *self, bool forced);
 /* No new connections, no new work; what is being served goes on. */
 void broker_drain(struct broker *self);
 /* Finishes what was begun and stops. */

@@ -15,6 +15,7 @@
 #define TEXT_COLUMN 30
 #define LINE_COLUMNS 100
 
+static enum status check_tls(const struct config *config, struct error *error);
 static enum status set_defaults(struct config *config, struct error *error);
 static enum status read_environment(struct config *config, struct error *error);
 static enum status read_flags(struct config *config, int argc, char **argv,
@@ -39,6 +40,20 @@ enum status config_read(struct config *ret_config, int argc, char **argv,
     if (*ret_config->data_dir == '\0' && ret_config->store != CONFIG_STORE_MEM)
         return error_set(error, STATUS_INVALID,
                          "say where the data shall lie: ackd --data-dir DIR");
+    return check_tls(ret_config, error);
+}
+
+/* What belongs together is there together. */
+static enum status check_tls(const struct config *config, struct error *error)
+{
+    bool certificate = *config->tls_certificate != '\0';
+
+    if (certificate != (*config->tls_key != '\0'))
+        return error_set(error, STATUS_INVALID,
+                         "--tls-cert FILE and --tls-key FILE need each other");
+    if (!certificate && *config->tls_client_ca != '\0')
+        return error_set(error, STATUS_INVALID,
+                         "--tls-client-ca needs TLS: give --tls-cert FILE and --tls-key FILE too");
     return STATUS_OK;
 }
 
@@ -218,6 +233,7 @@ void config_print_help(FILE *out)
     static const char *const groups[] = {
         [OPTION_STORAGE] = "Storage",
         [OPTION_NETWORK] = "Network",
+        [OPTION_SECURITY] = "Security",
         [OPTION_PROCESS] = "Process",
         [OPTION_LIMITS] = "Limits: the most that a caller may send or keep",
     };

@@ -56,6 +56,19 @@
     X(NETWORK, write_timeout_ms, "write-timeout", DURATION, "TIME", 10, 3600000, "30s",            \
       "a client that takes nothing of its reply is left after it, and one that takes less than "   \
       "1 KiB a second")                                                                            \
+    X(SECURITY, tls_certificate, "tls-cert", TEXT, "FILE", 0, 0, "",                               \
+      "speak TLS, with this certificate and those up to its root, in PEM; read again when it "     \
+      "changes, and on SIGHUP")                                                                    \
+    X(SECURITY, tls_key, "tls-key", TEXT, "FILE", 0, 0, "",                                        \
+      "the certificate's private key, in PEM, without a passphrase, and not readable by everyone") \
+    X(SECURITY, tls_client_ca, "tls-client-ca", TEXT, "FILE", 0, 0, "",                            \
+      "ask clients for a certificate that one of these CAs has signed")                            \
+    X(SECURITY, tls_client_auth, "tls-client-auth", CHOICE, "required|optional", 0, 0, "required", \
+      "whether a client without a certificate is let in, for a token to say who it is")            \
+    X(SECURITY, handshake_timeout_ms, "handshake-timeout", DURATION, "TIME", 10, 3600000, "10s",   \
+      "for a TLS handshake")                                                                       \
+    X(SECURITY, handshakes_max, "max-handshakes", COUNT, "N", 1, 1000000, "1000",                  \
+      "TLS handshakes under way at once; one more ends the oldest")                                \
     X(PROCESS, stop_timeout_ms, "stop-timeout", DURATION, "TIME", 0, 3600000, "10s",               \
       "how long SIGTERM waits for requests that are being served")                                 \
     X(PROCESS, port_file, "port-file", TEXT, "FILE", 0, 0, "",                                     \
@@ -80,6 +93,7 @@ typedef struct config_list {
 } config_LIST;
 
 enum config_store { CONFIG_STORE_LMDB, CONFIG_STORE_MEM };
+enum config_client_auth { CONFIG_CLIENT_REQUIRED, CONFIG_CLIENT_OPTIONAL };
 
 struct config {
 #define X(group, field, flag, kind, values, min, max, fallback, text) config_##kind field;

@@ -7,6 +7,7 @@
  * wrong flags. With --check: 0 if all is well, else 1.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -19,6 +20,8 @@
 #include "daemon/check.h"
 #include "daemon/port_file.h"
 #include "daemon/signals.h"
+
+#define REFRESH_MS 2000 /* how often files that may change are looked at */
 
 enum { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -71,6 +74,18 @@ static enum status start(struct broker *broker, const struct config *config, str
     return status;
 }
 
+/* Until a signal says to stop. */
+static void serve(struct broker *broker, int signals_fd)
+{
+    int number = 0;
+
+    while (number == 0 || number == SIGHUP) {
+        number = signals_next(signals_fd, REFRESH_MS);
+        if (number == 0 || number == SIGHUP)
+            broker_refresh(broker, number == SIGHUP);
+    }
+}
+
 /* Lets requests in flight end. Another signal means: now. */
 static void drain(struct broker *broker, int signals_fd)
 {
@@ -110,7 +125,7 @@ static int run(const struct config *config)
         LOG_INFO("listening", LOG_STRING("address", net_address(broker.net, i)),
                  LOG_STRING("version", ACKD_VERSION), LOG_INT("pid", getpid()));
 
-    signals_wait(signals_fd, -1, -1);
+    serve(&broker, signals_fd);
     drain(&broker, signals_fd);
     broker_close(&broker);
     port_file_remove(config->port_file);

@@ -19,7 +19,13 @@ enum option_kind {
     OPTION_LIST,
     OPTION_LIMIT /* SIZE or COUNT, as its unit says */
 };
-enum option_group { OPTION_STORAGE, OPTION_NETWORK, OPTION_PROCESS, OPTION_LIMITS };
+enum option_group {
+    OPTION_STORAGE,
+    OPTION_NETWORK,
+    OPTION_SECURITY,
+    OPTION_PROCESS,
+    OPTION_LIMITS
+};
 
 struct option {
     enum option_group group;

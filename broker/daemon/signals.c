@@ -45,18 +45,22 @@ int signals_setup(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The signal to act on; 0: none has come. */
+/* 0: none has come. */
 static int take_signal(int signals_fd)
 {
     struct signalfd_siginfo info;
 
-    while (read(signals_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo != SIGHUP)
-            return (int)info.ssi_signo;
-        LOG_INFO("signal_ignored", LOG_STRING("signal", "SIGHUP"),
-                 LOG_STRING("reason", "there is nothing to reload; restart to change flags"));
-    }
-    return 0;
+    if (read(signals_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+int signals_next(int signals_fd, int64_t timeout_ms)
+{
+    struct pollfd polled = {.fd = signals_fd, .events = POLLIN};
+
+    (void)poll(&polled, 1, (int)timeout_ms);
+    return take_signal(signals_fd);
 }
 
 int signals_wait(int signals_fd, int other_fd, int64_t timeout_ms)
@@ -73,6 +77,8 @@ int signals_wait(int signals_fd, int other_fd, int64_t timeout_ms)
             return 0;
         (void)poll(polled, 2, (int)left_ms);
         number = take_signal(signals_fd);
+        if (number == SIGHUP)
+            continue;
         if (number != 0 || (polled[1].revents & POLLIN) != 0)
             return number;
     }

@@ -2,7 +2,8 @@
 /*
  * connection.c -- one client's socket: requests in, one at a time, replies out, in order.
  *
- *              whole request                   done
+ *   SHAKING (TLS only)
+ *       v      whole request                   done
  *   READING ------------------> CALLING ------------------+
  *    ^  ^ |                        |                      |
  *    |  | | refused,               | client gone          |
@@ -21,17 +22,17 @@
  *       it closes: closing with unread bytes would destroy the reply on its way.
  *   C5  Replies that clients don't take are bounded in sum: past memory_bytes_max, a connection
  *       whose reply would lie in memory is closed instead, unless it is a small one or alone.
+ *   C6  With TLS, nothing of a client is read as HTTP before its handshake is done.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
- * `settle`, which sets reading and the deadline to what the state asks for.
+ * `connection_settle`, which sets reading and the deadline to what the state asks for.
  */
-#include "net/connection.h"
-
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "net/connection_parts.h"
 #include "net/loop.h"
 
 #define WAITING_MAX ((size_t)64 << 10)
@@ -42,10 +43,7 @@
 #define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
 #define KEEPALIVE_S 30
 
-static void set_state(struct connection *self, enum connection_state state);
-static void advance(struct connection *self, struct slice input);
 static void resume(struct connection *self);
-static void settle(struct connection *self);
 static void on_written(struct http_writer *writer, int status);
 static void on_done(struct rpc_request *request);
 static void put_refusal(struct connection *self, int http_status, const struct error *error);
@@ -67,7 +65,7 @@ void connection_open(struct loop *loop, int socket)
     http_writer_init(&self->writer, (uv_stream_t *)&self->tcp);
     self->writer.sent_bytes = &loop->options->counters->sent_bytes;
     self->writer.written = on_written;
-    set_state(self, CONNECTION_READING);
+    connection_enter(self, CONNECTION_READING);
     if (uv_tcp_open(&self->tcp, socket) != 0) {
         close(socket);
         connection_close(self);
@@ -75,7 +73,10 @@ void connection_open(struct loop *loop, int socket)
     }
     uv_tcp_nodelay(&self->tcp, 1);
     uv_tcp_keepalive(&self->tcp, 1, KEEPALIVE_S);
-    settle(self);
+    peer_init(&self->peer, &self->tcp);
+    if (loop->options->tls != NULL && !connection_seal(self))
+        connection_close(self);
+    connection_settle(self);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -85,6 +86,8 @@ static void on_closed(uv_handle_t *handle)
     list_remove(&self->link);
     http_reader_deinit(&self->reader);
     http_writer_deinit(&self->writer);
+    tls_stream_free(self->tls);
+    peer_deinit(&self->peer);
     buffer_deinit(&self->waiting);
     loop_forget(self->loop);
     free(self);
@@ -94,7 +97,9 @@ void connection_close(struct connection *self)
 {
     if (self->state == CONNECTION_CLOSED)
         return;
-    set_state(self, CONNECTION_CLOSED);
+    if (self->tls != NULL)
+        connection_leave_tls(self);
+    connection_enter(self, CONNECTION_CLOSED);
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
     self->exchange = NULL;
@@ -106,10 +111,10 @@ void connection_close(struct connection *self)
 
 void connection_drain(struct connection *self)
 {
-    settle(self);
+    connection_settle(self);
 }
 
-static void set_state(struct connection *self, enum connection_state state)
+void connection_enter(struct connection *self, enum connection_state state)
 {
     self->state = state;
     self->since_ms = loop_now_ms(self->loop);
@@ -117,7 +122,7 @@ static void set_state(struct connection *self, enum connection_state state)
 
 /* The client sends no more. It may still want the reply to what it has sent, but whoever
  * half-closes while a long poll waits is taken for gone: no task may be spent on it (C3). */
-static void on_end(struct connection *self)
+void connection_ended(struct connection *self)
 {
     self->peer_closed = true;
     uv_read_stop((uv_stream_t *)&self->tcp);
@@ -127,7 +132,7 @@ static void on_end(struct connection *self)
         connection_close(self);
     else if (self->state == CONNECTION_CALLING)
         rpc_cancel(&self->exchange->request);
-    settle(self);
+    connection_settle(self);
 }
 
 /* Input that can't be dealt with now. */
@@ -155,7 +160,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     if (size == 0) /* nothing came after all */
         return;
     if (size == UV_EOF) {
-        on_end(self);
+        connection_ended(self);
         return;
     }
     if (size < 0) {
@@ -163,7 +168,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         return;
     }
     counter_add(&self->loop->options->counters->received_bytes, size);
-    advance(self, slice_of(buffer->base, (size_t)size));
+    if (self->tls == NULL)
+        connection_advance(self, slice_of(buffer->base, (size_t)size));
+    else
+        connection_receive_sealed(self, slice_of(buffer->base, (size_t)size));
 }
 
 static void refuse_call(struct connection *self)
@@ -185,7 +193,7 @@ static void begin_call(struct connection *self)
         return;
     }
     self->exchange = exchange;
-    set_state(self, CONNECTION_CALLING);
+    connection_enter(self, CONNECTION_CALLING);
     exchange_fill(exchange, self, self->reader.request, on_done);
     rpc_begin(self->loop->options->rpc, &exchange->request);
     http_reader_next(&self->reader);
@@ -213,11 +221,11 @@ static void put_reply(struct connection *self, struct http_reply reply, struct b
     reply.keep_alive &= self->loop->phase == LOOP_SERVING;
     http_writer_reply(&self->writer, &reply, body);
     if (!reply.keep_alive)
-        set_state(self, CONNECTION_ENDING);
+        connection_enter(self, CONNECTION_ENDING);
     else if (http_writer_pending_bytes(&self->writer) > UNSENT_HIGH)
-        set_state(self, CONNECTION_FLUSHING);
+        connection_enter(self, CONNECTION_FLUSHING);
     else
-        set_state(self, CONNECTION_READING);
+        connection_enter(self, CONNECTION_READING);
 }
 
 /* Answers what never gets to the rpc layer; the connection ends with it (C4). */
@@ -268,12 +276,14 @@ static void time_out_call(struct connection *self)
 }
 
 /* The last reply is out: no more of ours, and a while for what the client still sends (C4). */
-static void start_lingering(struct connection *self)
+void connection_linger(struct connection *self)
 {
     uv_os_fd_t socket;
 
     http_reader_deinit(&self->reader);
-    set_state(self, CONNECTION_LINGERING);
+    if (self->tls != NULL)
+        tls_stream_end(self->tls);
+    connection_enter(self, CONNECTION_LINGERING);
     if (self->peer_closed || uv_fileno((uv_handle_t *)&self->tcp, &socket) != 0)
         connection_close(self);
     else
@@ -298,7 +308,7 @@ static void count_held(struct connection *self)
     connection_close(self);
 }
 
-static void flush(struct connection *self)
+void connection_flush(struct connection *self)
 {
     size_t unsent;
 
@@ -315,24 +325,23 @@ static void flush(struct connection *self)
     self->unsent_bytes = unsent;
     count_held(self);
     if (self->state == CONNECTION_ENDING && unsent == 0)
-        start_lingering(self);
+        connection_linger(self);
     else if (self->state == CONNECTION_FLUSHING && unsent <= UNSENT_LOW)
-        set_state(self, CONNECTION_READING);
+        connection_enter(self, CONNECTION_READING);
 }
 
-/* Takes the connection as far as it goes with this input. */
-static void advance(struct connection *self, struct slice input)
+void connection_advance(struct connection *self, struct slice input)
 {
     ASSERT(!self->advancing);
     self->advancing = true;
     do {
         while (self->state == CONNECTION_READING && input.size > 0)
             read_request(self, &input);
-        flush(self);
+        connection_flush(self);
     } while (self->state == CONNECTION_READING && input.size > 0);
     self->advancing = false;
     keep_input(self, input);
-    settle(self);
+    connection_settle(self);
 }
 
 /* The same with what waited. */
@@ -341,7 +350,7 @@ static void resume(struct connection *self)
     struct buffer waiting = self->waiting;
 
     self->waiting = BUFFER_EMPTY;
-    advance(self, buffer_view(&waiting));
+    connection_advance(self, buffer_view(&waiting));
     buffer_deinit(&waiting);
 }
 
@@ -359,6 +368,8 @@ static void on_written(struct http_writer *writer, int status)
  * client that sends no more: the other half will not come. */
 static bool may_end(const struct connection *self)
 {
+    if (self->state == CONNECTION_SHAKING)
+        return true;
     return self->state == CONNECTION_READING && self->unsent_bytes == 0 &&
            (self->reader.request == NULL || self->peer_closed);
 }
@@ -393,6 +404,8 @@ static int64_t deadline_of(const struct connection *self)
         return self->since_ms + self->exchange->request.timeout_ms;
     if (self->state == CONNECTION_CALLING)
         return TIMEOUT_NEVER;
+    if (self->state == CONNECTION_SHAKING)
+        return self->since_ms + self->loop->options->handshake_timeout_ms;
     if (self->unsent_bytes > 0)
         return uptake_deadline(&self->uptake, self->loop->options->write_timeout_ms);
     if (self->state == CONNECTION_LINGERING)
@@ -400,7 +413,7 @@ static int64_t deadline_of(const struct connection *self)
     return reading_deadline(self);
 }
 
-static void settle(struct connection *self)
+void connection_settle(struct connection *self)
 {
     bool ending = self->peer_closed || self->loop->phase >= LOOP_DRAINING;
 
@@ -427,7 +440,7 @@ void connection_expired(struct heap_node *node)
 {
     struct connection *self = CONTAINER_OF(node, struct connection, deadline);
 
-    flush(self);
+    connection_flush(self);
     if (self->state == CONNECTION_CLOSED)
         return;
     if (self->unsent_bytes > 0)

@@ -12,9 +12,11 @@
 #include "net/exchange.h"
 #include "net/http_reader.h"
 #include "net/http_writer.h"
+#include "net/peer.h"
 #include "net/uptake.h"
 
 enum connection_state {
+    CONNECTION_SHAKING,   /* hands, for TLS */
     CONNECTION_READING,   /* between requests or within one; `waiting` is empty */
     CONNECTION_CALLING,   /* `exchange` is being served */
     CONNECTION_FLUSHING,  /* replies wait for the client to take them */
@@ -28,6 +30,9 @@ struct connection {
     struct loop *loop;
     uv_tcp_t tcp;
     struct heap_node deadline;
+    struct peer peer;
+    struct tls_stream *tls; /* owned; NULL: in the clear */
+    struct list handshake;  /* in loop->handshakes; CONNECTION_SHAKING only */
     struct http_reader reader;
     struct http_writer writer;
     struct buffer waiting;     /* input that came while it could not be dealt with */
@@ -37,9 +42,10 @@ struct connection {
     size_t unsent_bytes;  /* of replies, when last looked at */
     size_t held_bytes;    /* the memory that they take: counted in counters.reply_bytes */
     struct uptake uptake; /* of them */
-    bool advancing;       /* `advance` is on the stack */
+    bool advancing;       /* connection_advance is on the stack */
     bool reading;         /* libuv reads */
     bool peer_closed;     /* the client sends no more */
+    bool sealed;          /* TLS has begun: its first byte was one */
 };
 
 /* Takes the socket over, which is closed if that fails. */

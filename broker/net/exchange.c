@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "net/connection.h"
 #include "net/loop.h"
 
 #define SPARE_MAX 64
@@ -51,6 +52,7 @@ void exchange_fill(struct exchange *self, struct connection *connection,
     for (int i = 0; i < RPC_HEADER_COUNT; i++)
         request->headers[i] = http_request_field(http, i);
     request->body = http_request_body(http);
+    request->peer = &connection->peer.rpc;
     request->arena = &self->arena;
     request->mailbox = &self->loop->mailbox;
     request->done = done;

@@ -2,7 +2,8 @@
 /*
  * http_writer.c -- replies of a connection on their way out, in order.
  *
- * Small bodies are copied behind their heads; a large one is written from where it lies.
+ * Small bodies are copied behind their heads; a large one is written from where it lies. With TLS
+ * all of it goes to the tls_stream, which seals, writes and waits in place of libuv.
  */
 #include "net/http_writer.h"
 
@@ -58,6 +59,21 @@ static void flush_with(struct http_writer *self, struct buffer *body);
 void http_writer_init(struct http_writer *self, uv_stream_t *stream)
 {
     *self = (struct http_writer){.stream = stream, .gathered = BUFFER_EMPTY};
+}
+
+static void on_sealed_written(struct tls_stream *tls, int status)
+{
+    struct http_writer *self = tls->owner;
+
+    self->written(self, status);
+}
+
+void http_writer_seal(struct http_writer *self, struct tls_stream *tls)
+{
+    self->tls = tls;
+    tls->owner = self;
+    tls->sent_bytes = self->sent_bytes;
+    tls->written = on_sealed_written;
 }
 
 void http_writer_deinit(struct http_writer *self)
@@ -156,22 +172,29 @@ static void put_head(struct http_writer *self, const struct http_reply *reply, s
 
 size_t http_writer_pending_bytes(const struct http_writer *self)
 {
+    if (self->tls != NULL)
+        return self->gathered.size + tls_stream_pending_bytes(self->tls);
     return self->gathered.size + uv_stream_get_write_queue_size(self->stream);
 }
 
 size_t http_writer_held_bytes(const struct http_writer *self)
 {
-    return self->held_bytes + self->gathered.size;
+    size_t sealing = self->tls == NULL ? 0 : tls_stream_held_bytes(self->tls);
+
+    return self->held_bytes + self->gathered.size + sealing;
 }
 
 uint64_t http_writer_taken_bytes(const struct http_writer *self)
 {
     int in_kernel = 0;
     uv_os_fd_t socket;
+    uint64_t sent;
 
     if (uv_fileno((const uv_handle_t *)self->stream, &socket) == 0)
         (void)ioctl(socket, SIOCOUTQ, &in_kernel);
-    return self->put_bytes - uv_stream_get_write_queue_size(self->stream) - (uint64_t)in_kernel;
+    sent = self->tls != NULL ? tls_stream_sent_bytes(self->tls)
+                             : self->put_bytes - uv_stream_get_write_queue_size(self->stream);
+    return sent - (uint64_t)in_kernel;
 }
 
 int http_writer_flush(struct http_writer *self)
@@ -180,6 +203,8 @@ int http_writer_flush(struct http_writer *self)
 
     if (self->gathered.size > 0 || self->gathered.failed)
         flush_with(self, &none);
+    else if (self->tls != NULL)
+        self->error = tls_stream_flush(self->tls);
     return self->error;
 }
 
@@ -231,6 +256,15 @@ static int write_later(struct http_writer *self, struct buffer *body, size_t tak
     return code;
 }
 
+static void flush_sealed(struct http_writer *self, struct buffer *body)
+{
+    tls_stream_put(self->tls, &self->gathered);
+    tls_stream_put(self->tls, body);
+    self->error = tls_stream_flush(self->tls);
+    buffer_clear(&self->gathered, GATHERED_KEPT);
+    buffer_deinit(body);
+}
+
 /* Writes what is gathered and then the body, whose memory it takes. */
 static void flush_with(struct http_writer *self, struct buffer *body)
 {
@@ -241,6 +275,10 @@ static void flush_with(struct http_writer *self, struct buffer *body)
     size_t size = self->gathered.size + body->size;
     int taken = self->gathered.failed ? UV_ENOMEM : self->error;
 
+    if (self->tls != NULL) {
+        flush_sealed(self, body);
+        return;
+    }
     self->put_bytes += size;
     if (taken == 0 && self->writes == 0)
         taken = uv_try_write(self->stream, parts, body->size == 0 ? 1 : 2);

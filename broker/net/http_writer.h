@@ -11,9 +11,11 @@
 #include <uv.h>
 
 #include "base/buffer.h"
+#include "net/tls_stream.h"
 
 struct http_writer {
     uv_stream_t *stream;
+    struct tls_stream *tls; /* what is put leaves through it; NULL: in the clear */
     struct buffer gathered;
     size_t writes;               /* given to libuv and not done */
     size_t held_bytes;           /* their memory */
@@ -35,6 +37,8 @@ struct http_reply {
 };
 
 void http_writer_init(struct http_writer *self, uv_stream_t *stream);
+/* Before anything is put. The stream stays the caller's. */
+void http_writer_seal(struct http_writer *self, struct tls_stream *tls);
 void http_writer_deinit(struct http_writer *self);
 /* Puts a reply. Takes the memory of a large body; a small one's stays the caller's. */
 void http_writer_reply(struct http_writer *self, const struct http_reply *reply,
@@ -46,7 +50,8 @@ int http_writer_flush(struct http_writer *self);
 size_t http_writer_pending_bytes(const struct http_writer *self);
 /* The memory of the replies, which stays whole until a write is done. */
 size_t http_writer_held_bytes(const struct http_writer *self);
-/* Bytes that the client's machine has taken, ever: neither pending nor with our kernel. */
+/* Bytes that the client's machine has taken, ever, as they are on the wire: neither pending nor
+ * with our kernel. */
 uint64_t http_writer_taken_bytes(const struct http_writer *self);
 
 #endif

@@ -38,6 +38,7 @@ enum status listener_open(struct listener *self, const struct net_options *optio
                           struct error *error)
 {
     *self = (struct listener){.connections_max = options->connections_max,
+                              .tls = options->tls != NULL,
                               .counters = options->counters};
     for (int i = 0; i < options->listen_count; i++) {
         enum status status = bind_one(self, options->listen[i], error);
@@ -212,7 +213,8 @@ static void refuse_connection(struct listener *self, int socket)
         LOG_WARN("connection_refused", LOG_STRING("reason", "too many connections"),
                  LOG_INT("limit", self->connections_max));
     counter_add(&self->counters->connections_refused, 1);
-    (void)!send(socket, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!self->tls)
+        (void)!send(socket, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(socket);
 }
 

@@ -24,6 +24,7 @@ struct listener {
     struct loop *loops; /* who gets the connections; the first one's thread accepts */
     int loop_count;
     int64_t connections_max;
+    bool tls; /* who is refused could not read why */
     struct counters *counters;
     struct listener_socket sockets[NET_LISTEN_MAX];
     int count;

@@ -29,6 +29,24 @@ static void on_wake(uv_async_t *async);
 static void wake(void *context);
 static void *run(void *context);
 
+static void free_buffers(struct loop *self)
+{
+    free(self->read_buffer);
+    free(self->open_buffer);
+}
+
+static bool make_buffers(struct loop *self)
+{
+    bool sealed = self->options->tls != NULL;
+
+    self->read_buffer = malloc(LOOP_READ_BYTES);
+    self->open_buffer = sealed ? malloc(LOOP_OPEN_BYTES) : NULL;
+    if (self->read_buffer != NULL && (!sealed || self->open_buffer != NULL))
+        return true;
+    free_buffers(self);
+    return false;
+}
+
 int loop_init(struct loop *self, const struct net_options *options, int drained_fd)
 {
     int code;
@@ -42,12 +60,11 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
                    .memory_bytes = &options->counters->request_bytes,
                    .spare = &self->request_spare},
     };
-    self->read_buffer = malloc(LOOP_READ_BYTES);
-    if (self->read_buffer == NULL)
+    if (!make_buffers(self))
         return UV_ENOMEM;
     code = uv_loop_init(&self->uv);
     if (code != 0) {
-        free(self->read_buffer);
+        free_buffers(self);
         return code;
     }
     code = uv_async_init(&self->uv, &self->wake, on_wake);
@@ -56,6 +73,7 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
     pthread_cond_init(&self->phase_changed, NULL);
     mailbox_init(&self->mailbox, wake, self);
     timeouts_init(&self->timeouts, &self->uv, connection_expired);
+    handshakes_init(&self->handshakes, options);
     list_init(&self->connections);
     list_init(&self->exchanges);
     list_init(&self->exchanges_spare);
@@ -71,7 +89,7 @@ void loop_deinit(struct loop *self)
     pthread_cond_destroy(&self->phase_changed);
     pthread_mutex_destroy(&self->mutex);
     uv_loop_close(&self->uv);
-    free(self->read_buffer);
+    free_buffers(self);
 }
 
 int loop_start(struct loop *self)

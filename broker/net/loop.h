@@ -13,12 +13,15 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "net/handshakes.h"
 #include "net/http_request.h"
 #include "net/net.h"
 #include "net/timeouts.h"
 #include "shard/mailbox.h"
 
 #define LOOP_READ_BYTES ((size_t)64 << 10)
+/* With a record that had begun before. */
+#define LOOP_OPEN_BYTES (LOOP_READ_BYTES + ((size_t)16 << 10))
 #define LOOP_INBOX_MAX 256
 
 enum loop_phase {
@@ -61,8 +64,10 @@ struct loop {
     int spare_count;
     struct http_request *request_spare;
     uint8_t *read_buffer; /* LOOP_READ_BYTES; used within one read callback */
-    int64_t dated_ms;     /* by loop_now_ms, when `date` was last looked at */
-    int64_t date_s;       /* what it says */
+    uint8_t *open_buffer; /* LOOP_OPEN_BYTES: what TLS made of it; NULL without TLS */
+    struct handshakes handshakes;
+    int64_t dated_ms; /* by loop_now_ms, when `date` was last looked at */
+    int64_t date_s;   /* what it says */
     char date[32];
 };
 

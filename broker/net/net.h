@@ -13,6 +13,7 @@
 #define ACKD_NET_NET_H
 
 #include "base/status.h"
+#include "net/tls_context.h"
 #include "rpc/rpc.h"
 
 #define NET_LISTEN_MAX 8
@@ -31,6 +32,9 @@ struct net_options {
     int64_t body_timeout_ms;     /* grace for a body; beyond it 1 KiB/s must come */
     int64_t idle_timeout_ms;     /* between requests */
     int64_t write_timeout_ms;    /* a reply of which nothing is taken; as long beyond 1 KiB/s */
+    struct tls_context *tls;     /* NULL: in the clear; outlives the net threads */
+    int64_t handshake_timeout_ms;
+    int64_t handshakes_max; /* under way at once; one more ends the oldest */
 };
 
 struct net;

@@ -28,6 +28,12 @@
     X(connections_accepted, "ackd_connections_accepted_total", "counter", "Connections accepted")  \
     X(connections_refused, "ackd_connections_refused_total", "counter",                            \
       "Connections refused because too many were open")                                            \
+    X(handshakes_now, "ackd_tls_handshakes", "gauge", "TLS handshakes under way now")              \
+    X(handshakes, "ackd_tls_handshakes_total", "counter", "TLS handshakes begun")                  \
+    X(handshakes_failed, "ackd_tls_handshakes_failed_total", "counter",                            \
+      "TLS handshakes that came to nothing")                                                       \
+    X(certificate_expires_s, "ackd_tls_certificate_expiry_timestamp_seconds", "gauge",             \
+      "When the broker's certificate expires, in Unix time; 0 without TLS")                        \
     X(http_refused, "ackd_http_refused_total", "counter",                                          \
       "Requests refused for their HTTP, before any method was looked up")                          \
     X(received_bytes, "ackd_received_bytes_total", "counter", "Bytes read from sockets")           \

@@ -53,12 +53,22 @@ struct rpc {
     struct rpc_options options;
 };
 
+/* Who is at the other end of the connection; lives as long as that does. */
+struct rpc_peer {
+    struct slice address; /* "10.1.2.3", without the port; empty: not known */
+    /* The verified client certificate's names, such as "URI:spiffe://example/worker" and
+     * "DNS:worker.example"; none without one. */
+    const struct slice *sans;
+    size_t san_count;
+};
+
 struct rpc_request {
     /* Set by the net layer. */
     struct slice verb;                      /* "POST" */
     struct slice path;                      /* without the query */
     struct slice headers[RPC_HEADER_COUNT]; /* data NULL: not sent */
     struct slice body;
+    const struct rpc_peer *peer; /* borrowed until rpc_begin returns; NULL: not known */
     struct arena *arena;
     struct mailbox *mailbox;
     void (*done)(struct rpc_request *self);

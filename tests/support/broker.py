@@ -71,8 +71,8 @@ class Broker:
     def _ready_or_ended(self) -> bool:
         if self.process.exit_code() is not None:
             return True
+        connection = self._connection(timeout_s=5)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
@@ -80,8 +80,11 @@ class Broker:
         finally:
             connection.close()
 
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+
     def _request(self, verb: str, path: str, body: str) -> tuple[int, dict]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self._connection(timeout_s=30)
         try:
             connection.request(verb, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()

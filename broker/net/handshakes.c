@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handshakes.c -- the TLS handshakes of a loop: how many are under way, and what became of them.
+ *
+ * A handshake costs far more than a request and its client has not yet shown anything, so that
+ * there is a bound. Past it the oldest ends: whoever means it needs two round trips, while those
+ * who only want to fill the room are pushed out by one another. Refusing the newest would leave the
+ * room to them.
+ *
+ * Failures are all counted, and ten in ten seconds are logged: a scanner, or a fleet with a wrong
+ * certificate, makes thousands.
+ */
+#include "net/handshakes.h"
+
+#include "base/log.h"
+
+#define TELL_MS 10000
+#define TELL_MAX 10
+
+void handshakes_init(struct handshakes *self, const struct net_options *options)
+{
+    *self = (struct handshakes){.options = options};
+    list_init(&self->oldest);
+}
+
+/* The loops share what there may be. */
+static int64_t count_max(const struct handshakes *self)
+{
+    int64_t share = self->options->handshakes_max / self->options->io_threads;
+
+    return share > 0 ? share : 1;
+}
+
+struct list *handshakes_begin(struct handshakes *self, struct list *link)
+{
+    struct list *pushed = self->count >= count_max(self) ? self->oldest.next : NULL;
+
+    list_append(&self->oldest, link);
+    self->count++;
+    counter_add(&self->options->counters->handshakes, 1);
+    counter_add(&self->options->counters->handshakes_now, 1);
+    return pushed;
+}
+
+static void end(struct handshakes *self, struct list *link)
+{
+    list_remove(link);
+    self->count--;
+    counter_add(&self->options->counters->handshakes_now, -1);
+}
+
+void handshakes_succeed(struct handshakes *self, struct list *link)
+{
+    end(self, link);
+}
+
+/* Whether this failure has a line of its own in the log. */
+static bool may_tell(struct handshakes *self, int64_t now_ms)
+{
+    if (now_ms - self->told_since_ms >= TELL_MS) {
+        self->told_since_ms = now_ms;
+        self->told = 0;
+    }
+    return self->told++ < TELL_MAX;
+}
+
+void handshakes_fail(struct handshakes *self, struct list *link, const char *peer,
+                     const char *reason, int64_t now_ms)
+{
+    end(self, link);
+    counter_add(&self->options->counters->handshakes_failed, 1);
+    if (!may_tell(self, now_ms)) {
+        self->untold++;
+        return;
+    }
+    LOG_WARN("tls_handshake_failed", LOG_STRING("peer", peer), LOG_STRING("reason", reason),
+             LOG_INT("unlogged_before", self->untold));
+    self->untold = 0;
+}

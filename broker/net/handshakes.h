@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handshakes.h -- the TLS handshakes of a loop: how many are under way, and what became of them.
+ */
+#ifndef ACKD_NET_HANDSHAKES_H
+#define ACKD_NET_HANDSHAKES_H
+
+#include "base/list.h"
+#include "net/net.h"
+
+struct handshakes {
+    const struct net_options *options;
+    struct list oldest; /* of those under way, in the order in which they began */
+    int64_t count;
+    int64_t told_since_ms;
+    int64_t told;   /* failures logged since then */
+    int64_t untold; /* failures that were not */
+};
+
+void handshakes_init(struct handshakes *self, const struct net_options *options);
+/* One begins. The link of the one that must end for it, or NULL. */
+struct list *handshakes_begin(struct handshakes *self, struct list *link);
+/* It is over. */
+void handshakes_succeed(struct handshakes *self, struct list *link);
+void handshakes_fail(struct handshakes *self, struct list *link, const char *peer,
+                     const char *reason, int64_t now_ms);
+
+#endif

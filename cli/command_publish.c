@@ -6,8 +6,10 @@
  * broker knows those that it has.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/traceparent.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"
 #include "cli/path.h"
@@ -105,10 +107,28 @@ static enum exit_code check_formats(const struct cli *cli)
     return EXIT_OK;
 }
 
+/* One that only lies in the environment is left out if it is malformed. */
+static enum exit_code check_traceparent(const struct cli *cli)
+{
+    const char *text = cli_text(cli, "traceparent");
+    const char *inherited = getenv("TRACEPARENT");
+
+    if (text == NULL || traceparent_is_valid(slice_of_string(text)) ||
+        (inherited != NULL && strcmp(text, inherited) == 0))
+        return EXIT_OK;
+    return cli_usage_error(cli,
+                           "--traceparent \"%s\" is not of the form "
+                           "00-TRACE-PARENT-FLAGS, of 32, 16 and 2 hexadecimal digits in "
+                           "lower case",
+                           text);
+}
+
 static enum exit_code check_options(const struct cli *cli)
 {
-    enum exit_code code;
+    enum exit_code code = check_traceparent(cli);
 
+    if (code != EXIT_OK)
+        return code;
     if (cli_given(cli, "files"))
         return check_files(cli);
     if (cli_flag(cli, "path") || cli_flag(cli, "content"))
@@ -150,6 +170,10 @@ static const struct option_spec options[] = {
      "the field that is the payload; without it: the whole row"},
     {"attr", 0, OPTION_LIST, "FIELD|KEY=VALUE", NULL,
      "an attribute: the row's FIELD under its own name, or VALUE for every task"},
+    {"traceparent", 0, OPTION_TEXT, "TEXT", NULL,
+     "the trace that the tasks belong to, as W3C Trace Context writes it: their attribute "
+     "traceparent, unless --attr gives them one",
+     0, 0, "TRACEPARENT"},
     {"dataset", 0, OPTION_TEXT, "NAME", NULL,
      "which dataset the tasks belong to; without it: the file's name, with --files the folder's"},
     {"files", 0, OPTION_LIST, "GLOB", NULL,

@@ -8,12 +8,27 @@
 
 #include "ackd/v1/common.pb-c.h"
 #include "base/budget.h"
+#include "base/log.h"
 
 static bool is_lost(struct rpc_request *request);
 
 void reply_done(struct rpc_request *request, const char *content_type)
 {
     reply_done_as(request, STATUS_OK, status_http(STATUS_OK), content_type);
+}
+
+/* A request that failed, and (at level debug) each that belongs to a trace. */
+static void tell(const struct rpc_request *request, enum status status)
+{
+    bool failed = status == STATUS_INTERNAL || status == STATUS_CORRUPT;
+    const char *trace_id = request->trace.text;
+
+    if (failed || *trace_id != '\0')
+        LOG_EVENT(failed ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
+                  failed ? "request_failed" : "request_done",
+                  LOG_STRING("method", request->method == NULL ? NULL : request->method->path),
+                  LOG_STRING("code", status_name(status)),
+                  LOG_STRING("trace_id", *trace_id == '\0' ? NULL : trace_id));
 }
 
 void reply_done_as(struct rpc_request *request, enum status status, int http_status,
@@ -30,6 +45,7 @@ void reply_done_as(struct rpc_request *request, enum status status, int http_sta
     request->content_type = content_type;
     counter_add(&request->rpc->options.counters->requests[row][status], 1);
     counter_add(&request->rpc->options.counters->in_flight, -1);
+    tell(request, status);
     request->done(request);
 }
 

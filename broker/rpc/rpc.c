@@ -36,6 +36,7 @@ void rpc_begin(struct rpc *self, struct rpc_request *request)
     ASSERT(request->done != NULL && request->arena != NULL && request->mailbox != NULL);
     request->rpc = self;
     request->method = method_find(request->path);
+    request->trace = traceparent_trace_id(request->headers[RPC_HEADER_TRACEPARENT]);
     request->timeout_ms = 0;
     request->header_line = NULL;
     request->calling = false;
@@ -62,6 +63,16 @@ static void options_begin(struct rpc_request *request)
     reply_done_as(request, STATUS_OK, 204, NULL);
 }
 
+/* What is not well-formed counts as not sent. */
+static struct slice traceparent_of(const struct rpc_request *request)
+{
+    struct slice copy = SLICE_EMPTY;
+
+    if (request->trace.text[0] != '\0')
+        copy = arena_copy(request->arena, request->headers[RPC_HEADER_TRACEPARENT]);
+    return copy.data == NULL ? SLICE_EMPTY : copy;
+}
+
 static void prepare_call(struct rpc_request *request, const ProtobufCMessage *message,
                          void (*done)(struct service_call *call))
 {
@@ -72,6 +83,7 @@ static void prepare_call(struct rpc_request *request, const ProtobufCMessage *me
         .request = message,
         .mailbox = request->mailbox,
         .deadline_ms = request->timeout_ms == 0 ? 0 : service_now_ms(service) + request->timeout_ms,
+        .traceparent = traceparent_of(request),
         .done = done,
         .owner = request,
         .error = ERROR_NONE,

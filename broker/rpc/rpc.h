@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/budget.h"
 #include "base/buffer.h"
+#include "base/traceparent.h"
 #include "codec/codec.h"
 #include "rpc/counters.h"
 #include "rpc/method.h"
@@ -31,7 +32,8 @@
     X(CONTENT_ENCODING, "content-encoding")                                                        \
     X(CONNECT_PROTOCOL_VERSION, "connect-protocol-version")                                        \
     X(CONNECT_TIMEOUT_MS, "connect-timeout-ms")                                                    \
-    X(IF_NONE_MATCH, "if-none-match")
+    X(IF_NONE_MATCH, "if-none-match")                                                              \
+    X(TRACEPARENT, TRACEPARENT_KEY)
 
 enum rpc_header {
 #define X(name, text) RPC_HEADER_##name,
@@ -87,6 +89,7 @@ struct rpc_request {
     struct rpc *rpc;
     const struct method *method; /* NULL: not a method's path */
     enum codec codec;
+    struct trace_id trace; /* of its traceparent */
     struct service_call call;
     bool calling; /* the service has the call */
 };

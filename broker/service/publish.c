@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "base/traceparent.h"
 #include "service/internal.h"
 
 struct publishing {
@@ -82,30 +83,60 @@ static enum status check_task(const PB(NewTask) *task, const struct limits *limi
     return STATUS_OK;
 }
 
-/* Attributes and payload as one run of bytes; a task without attributes needs no copy. */
-static bool make_body(struct arena *arena, const PB(NewTask) *task, struct publish_item *item)
+static bool has_attribute(const PB(NewTask) *task, const char *key)
 {
-    size_t attributes_size = 0;
+    for (size_t i = 0; i < task->n_attributes; i++) {
+        if (strcmp(task->attributes[i]->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct attribute attribute_of(const PB(NewTask) *task, size_t index)
+{
+    return (struct attribute){slice_of_string(task->attributes[index]->key),
+                              slice_of_string(task->attributes[index]->value)};
+}
+
+/* The request's trace is that of its tasks, but for those that say otherwise or have no room. */
+static struct attribute trace_of(const struct service_call *call, const PB(NewTask) *task)
+{
+    struct attribute trace = {slice_of_string(TRACEPARENT_KEY), call->traceparent};
+
+    if (trace.value.size > 0 &&
+        (task->n_attributes >= (size_t)service_limits(call->service)->attributes_max ||
+         has_attribute(task, TRACEPARENT_KEY)))
+        trace.value = SLICE_EMPTY;
+    return trace;
+}
+
+/* Attributes and payload as one run of bytes; a task without attributes needs no copy. */
+static bool make_body(struct service_call *call, const PB(NewTask) *task, struct publish_item *item)
+{
+    struct attribute trace = trace_of(call, task);
+    struct attribute attribute;
+    size_t attributes_size = trace.value.size > 0 ? attribute_size(&trace) : 0;
     uint8_t *body;
     uint8_t *at;
 
-    if (task->n_attributes == 0) {
+    if (task->n_attributes == 0 && attributes_size == 0) {
         item->body = slice_of(task->payload.data, task->payload.len);
         return true;
     }
-    for (size_t i = 0; i < task->n_attributes; i++)
-        attributes_size +=
-            4 + strlen(task->attributes[i]->key) + strlen(task->attributes[i]->value);
-    body = arena_alloc_raw(arena, attributes_size + task->payload.len);
+    for (size_t i = 0; i < task->n_attributes; i++) {
+        attribute = attribute_of(task, i);
+        attributes_size += attribute_size(&attribute);
+    }
+    body = arena_alloc_raw(call->arena, attributes_size + task->payload.len);
     if (body == NULL)
         return false;
     at = body;
     for (size_t i = 0; i < task->n_attributes; i++) {
-        struct attribute attribute = {slice_of_string(task->attributes[i]->key),
-                                      slice_of_string(task->attributes[i]->value)};
-
+        attribute = attribute_of(task, i);
         at = attribute_write(&attribute, at);
     }
+    if (trace.value.size > 0)
+        at = attribute_write(&trace, at);
     if (task->payload.len > 0)
         memcpy(at, task->payload.data, task->payload.len);
     item->attributes_size = (uint32_t)attributes_size;
@@ -140,7 +171,7 @@ static bool make_items(struct service_call *call, struct publishing *self)
         item->id = slice_of_string(task->task_id);
         item->priority = (uint8_t)task->priority;
         item->delay_ms = task->delay_ms;
-        if (!make_body(call->arena, task, item))
+        if (!make_body(call, task, item))
             return false;
     }
     return true;

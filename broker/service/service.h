@@ -70,6 +70,7 @@ struct service_call {
     struct arena *arena;
     const ProtobufCMessage *request; /* of the method's type, in `arena` */
     struct mailbox *mailbox;         /* of the calling thread */
+    struct slice traceparent;        /* of the caller, well-formed; empty: none */
     int64_t deadline_ms; /* by the service's clock; 0: none. A long poll ends before it. */
     void (*done)(struct service_call *self);
     void *owner; /* the face's own */

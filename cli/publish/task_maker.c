@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/traceparent.h"
 #include "cli/path.h"
 
 #define TASK_ID_BYTES_MAX 256 /* the contract's: proto/ackd/v1/task.proto */
@@ -19,6 +20,9 @@ void task_maker_init(struct task_maker *self, const struct cli *cli)
                                 .priority = (int32_t)cli_number(cli, "priority"),
                                 .delay_ms = cli_number(cli, "delay")};
     self->attributes = cli_list(cli, "attr", &self->attribute_count);
+    self->traceparent = cli_text(cli, "traceparent");
+    if (self->traceparent != NULL && !traceparent_is_valid(slice_of_string(self->traceparent)))
+        self->traceparent = NULL; /* the environment's: the command refuses one that was given */
 }
 
 /* IDs must be printable UTF-8 and not begin with '@', whatever files are called. */
@@ -220,18 +224,29 @@ static bool set_attribute(const struct row *row, const char *attribute, Ackd__V1
            add_attribute(task, arena, slice_of_string(attribute), text);
 }
 
+static bool set_trace(const struct task_maker *self, Ackd__V1__NewTask *task, struct arena *arena)
+{
+    if (self->traceparent == NULL)
+        return true;
+    for (size_t i = 0; i < task->n_attributes; i++)
+        if (strcmp(task->attributes[i]->key, TRACEPARENT_KEY) == 0)
+            return true;
+    return add_attribute(task, arena, slice_of_string(TRACEPARENT_KEY),
+                         slice_of_string(self->traceparent));
+}
+
 /* `row` NULL: there is none, only KEY=VALUE counts. */
 static bool set_attributes(const struct task_maker *self, const struct row *row,
                            Ackd__V1__NewTask *task, struct arena *arena)
 {
-    if (self->attribute_count == 0)
+    if (self->attribute_count == 0 && self->traceparent == NULL)
         return true;
     task->attributes =
-        ARENA_ARRAY(arena, self->attribute_count, Ackd__V1__NewTask__AttributesEntry *);
+        ARENA_ARRAY(arena, self->attribute_count + 1, Ackd__V1__NewTask__AttributesEntry *);
     for (size_t i = 0; task->attributes != NULL && i < self->attribute_count; i++)
         if (!set_attribute(row, self->attributes[i], task, arena))
             return false;
-    return task->attributes != NULL;
+    return task->attributes != NULL && set_trace(self, task, arena);
 }
 
 bool task_maker_fill(const struct task_maker *self, const struct row *row, Ackd__V1__NewTask *task,

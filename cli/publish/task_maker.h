@@ -25,6 +25,7 @@ struct task_maker {
     const char *payload_field; /* NULL: the whole row */
     const char **attributes;   /* FIELD or KEY=VALUE */
     size_t attribute_count;
+    const char *traceparent; /* attribute of the tasks that have none of this name; NULL: none */
     int32_t priority;
     int64_t delay_ms;
     char prefix[208]; /* of IDs; see task_maker_begin_file */

@@ -23,10 +23,11 @@ static void add(struct list *self, char *entry)
     self->entries[self->count++] = entry;
 }
 
-/* Ours would be hidden by one of the same name that came first. */
+/* Ours would be hidden by one of the same name that came first; and the trace that this process
+ * was started in is not the task's. */
 static bool is_ours(const char *entry)
 {
-    return strncmp(entry, "ACKD_", 5) == 0;
+    return strncmp(entry, "ACKD_", 5) == 0 || strncmp(entry, "TRACEPARENT=", 12) == 0;
 }
 
 static void add_inherited(struct list *self)
@@ -58,6 +59,8 @@ static void add_task(struct list *self, const struct ackd_task *task)
     add(self, arena_printf(arena, "ACKD_FAILURES=%d", task->failures));
     add(self, arena_printf(arena, "ACKD_FENCE=%lld", (long long)task->fence));
     add(self, arena_printf(arena, "ACKD_PRIORITY=%d", task->priority));
+    if (ackd_task_traceparent(task) != NULL)
+        add(self, arena_printf(arena, "TRACEPARENT=%s", ackd_task_traceparent(task)));
     for (size_t i = 0; i < task->attribute_count; i++)
         add_attribute(self, &task->attributes[i]);
 }

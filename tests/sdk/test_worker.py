@@ -137,6 +137,33 @@ def test_checkpoints_may_be_files_and_go_with_their_task(broker, queue, probe, t
     assert list(folder.iterdir()) == []
 
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_handler_learns_the_trace_of_its_task(broker, queue, probe):
+    for number, traceparent in enumerate((TRACEPARENT, "malformed")):
+        publish(broker, "trace", prefix=f"t{number}", attributes={"traceparent": traceparent})
+    publish(broker, "trace", prefix="plain")
+    worker = probe(stop_when_empty=1)
+    assert worker.end() == 0
+    assert worker.lines("trace") == [[TRACEPARENT], ["none"], ["none"]]
+
+
+def test_what_is_logged_of_a_task_names_its_trace(broker, queue, probe, tmp_path):
+    folder = tmp_path / "checkpoints"
+    (task,) = publish(broker, "hold", attributes={"traceparent": TRACEPARENT})
+    first = probe(checkpoint_directory=folder)
+    first.await_line("begin")
+    first.drain()
+    assert first.end() == 0
+    (folder / task).unlink()
+    (folder / task).mkdir()  # which can't be read as a file
+    second = probe(checkpoint_directory=folder)
+    second.await_line("begin")
+    [line] = [" ".join(words) for words in second.lines("log") if "checkpoint" in words]
+    assert line.endswith(" trace_id=4bf92f3577b34da6a3ce929d0e0e4736")
+
+
 def test_drain_gives_back_at_once_what_was_not_begun(broker, queue, probe):
     publish(broker, "hold", *["work 1"] * 20)
     worker = probe(prefetch=21)

@@ -12,6 +12,7 @@
  * Payloads, a word and perhaps a number:
  *   work MS     takes so long; the result is the task's ID
  *   echo MS     takes so long; the result is the payload, of which there may be more
+ *   trace       tells the task's traceparent
  *   hold        goes on until told to stop, then saves a checkpoint and releases the task
  *   twice       hold at the first delivery, done at the second
  *   finish      goes on until told to stop, then is done after all
@@ -59,11 +60,15 @@ static void await_stop(struct ackd_task *task)
 
 static enum ackd_verdict obey(struct ackd_task *task, const char *word, long number)
 {
+    const char *traceparent = ackd_task_traceparent(task);
+
     if (strcmp(word, "hold") == 0 || (strcmp(word, "twice") == 0 && task->deliveries == 1)) {
         await_stop(task);
         (void)ackd_task_checkpoint(task, "half", 4, NULL);
         return ackd_task_release(task, 0);
     }
+    if (strcmp(word, "trace") == 0)
+        printf("trace %s\n", traceparent == NULL ? "none" : traceparent);
     if (strcmp(word, "fail") == 0)
         return ackd_task_fail(task, "caf\xe9 is closed");
     if (strcmp(word, "finish") == 0)

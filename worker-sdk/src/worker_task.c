@@ -12,12 +12,14 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/traceparent.h"
 #include "worker_internal.h"
 
-enum { ERROR_TEXT_MAX = 4096 };
+enum { ERROR_TEXT_MAX = 4096, LOG_TEXT_MAX = 512 };
 
 static void fail(struct task *task, bool permanent, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+static void warn(struct task *task, const char *format, ...) ACKD_PRINTF(2, 3);
 
 struct task *task_new(struct ackd_worker *self, const struct ackd_leased_task *leased,
                       struct session *session, struct delivery *delivery)
@@ -67,9 +69,26 @@ void task_load_checkpoint(struct task *task)
     if (store == NULL || task->face.deliveries <= 1)
         return;
     if (file_store_read(store, task->face.id, &task->face.checkpoint, &error) != ACKD_OK)
-        worker_log(task->worker, ACKD_LOG_WARN, "a checkpoint is not used: %s", error.message);
+        warn(task, "a checkpoint is not used: %s", error.message);
     task->has_file = task->face.checkpoint.data != NULL;
     task->checkpoint = (void *)(uintptr_t)task->face.checkpoint.data; /* to be freed */
+}
+
+/* With the task's trace, if it belongs to one. */
+static void warn(struct task *task, const char *format, ...)
+{
+    const char *traceparent = ackd_task_traceparent(&task->face);
+    char text[LOG_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (traceparent == NULL)
+        worker_log(task->worker, ACKD_LOG_WARN, "%s", text);
+    else
+        worker_log(task->worker, ACKD_LOG_WARN, "%s trace_id=%s", text,
+                   traceparent_trace_id(slice_of_string(traceparent)).text);
 }
 
 const char *ackd_task_attribute(const struct ackd_task *task, const char *key)
@@ -78,6 +97,13 @@ const char *ackd_task_attribute(const struct ackd_task *task, const char *key)
         if (strcmp(task->attributes[i].key, key) == 0)
             return task->attributes[i].value;
     return NULL;
+}
+
+const char *ackd_task_traceparent(const struct ackd_task *task)
+{
+    const char *text = ackd_task_attribute(task, TRACEPARENT_KEY);
+
+    return text != NULL && traceparent_is_valid(slice_of_string(text)) ? text : NULL;
 }
 
 enum ackd_status ackd_task_set_result(struct ackd_task *face, const void *data, size_t size)

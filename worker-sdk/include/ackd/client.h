@@ -187,7 +187,8 @@ static inline void ackd_lease_request_init(struct ackd_lease_request *request)
     request->size = sizeof *request;
 }
 
-/* Of the functions in ackd/worker.h only ackd_task_attribute is for these tasks. */
+/* Of the functions in ackd/worker.h only ackd_task_attribute and ackd_task_traceparent are for
+ * these tasks. */
 struct ackd_leased_task {
     struct ackd_task task;
     const char *lease_token;  /* proves the lease in renew, ack, nack and checkpoint */

@@ -133,8 +133,9 @@ struct ackd_worker_options {
      */
     bool handle_signals;
 
-    /* Told what a log should say, a sentence each, from any of the worker's threads. NULL: silent.
-     * libackd itself never prints. */
+    /* Told what a log should say, a sentence each, from any of the worker's threads. What concerns
+     * a task that belongs to a trace ends with ` trace_id=` and its ID. NULL: silent. libackd
+     * itself never prints. */
     void (*log)(void *context, enum ackd_log_level level, const char *message);
 };
 
@@ -223,6 +224,10 @@ ACKD_API void ackd_worker_free(struct ackd_worker *worker);
 
 /* The value of an attribute, or NULL. */
 ACKD_API const char *ackd_task_attribute(const struct ackd_task *task, const char *key);
+
+/* The trace that the task belongs to: its attribute `traceparent` (W3C Trace Context), to be the
+ * parent of your own spans. NULL: none, or one that is not well-formed. */
+ACKD_API const char *ackd_task_traceparent(const struct ackd_task *task);
 
 /*
  * Sets the result that is committed if the handler ends as done; a later call replaces it. Copies

@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "error_export.h"
 #include "options.h"
+#include "preemption.h"
 #include "worker_internal.h"
 
 /* Numbers among the options: field, smallest, largest, what 0 means. */
@@ -71,6 +72,8 @@ enum ackd_status ackd_worker_new(const struct ackd_worker_options *options,
         status = checkpoints_init(self, error);
     if (status == ACKD_OK)
         status = clients_open(self, error);
+    if (status == ACKD_OK)
+        status = machine_open(self, error);
     if (status != ACKD_OK)
         goto fail;
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -151,6 +154,7 @@ void worker_unref(struct ackd_worker *self)
     ackd_client_close(self->settling);
     ackd_client_close(self->keeping);
     ackd_sink_free(self->options.sink);
+    preemption_free(self->preemption);
     if (self->checkpoints != NULL)
         file_store_deinit(self->checkpoints);
     free(self->checkpoints);

@@ -126,7 +126,10 @@ struct ackd_worker {
     struct ackd_client *settling; /* acks and nacks; interrupted when leaving */
     struct ackd_client *keeping;  /* heartbeats, sessions, checkpoints; the same */
 
+    struct preemption *preemption; /* NULL: the cloud is not asked */
+
     atomic_int drain_requests;
+    atomic_bool preempted; /* the cloud has told that the machine goes */
     atomic_bool has_run;
     atomic_bool draining;            /* set under lock */
     atomic_bool leaving;             /* set under lock: threads end as soon as they can */
@@ -224,6 +227,9 @@ void settle_drop_all(struct ackd_worker *self);
 /* worker_machine.c */
 /* Fills in what the options leave open and the environment says. Texts are the environment's. */
 enum ackd_status machine_options(struct ackd_worker_options *options, struct ackd_error *error);
+/* Makes what asks the cloud, if that is wanted. */
+enum ackd_status machine_open(struct ackd_worker *self, struct ackd_error *error);
+void *machine_watch_thread(void *context);
 /* Until max_run_until wants the drain to begin; INT64_MAX: never, <= 0: it does. */
 int64_t machine_drain_in_ms(const struct ackd_worker *self);
 /* Until no task is leased or begun any more, as it could not be done before that drain; INT64_MAX:

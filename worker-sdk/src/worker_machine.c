@@ -18,10 +18,13 @@
 #include <time.h>
 
 #include "error_export.h"
+#include "preemption.h"
 #include "worker_internal.h"
 
 #define CHECKPOINT_DIRECTORY_ENV "ACKD_CHECKPOINT_DIR"
 #define MACHINE_MAX_RUN_ENV "ACKD_MACHINE_MAX_RUN_MS"
+#define PREEMPTION_ENV "ACKD_PREEMPTION"
+#define PREEMPTION_URL_ENV "ACKD_PREEMPTION_URL"
 
 enum { FORGET = 8 /* a short task takes so much of the difference off the expected time */ };
 
@@ -53,15 +56,62 @@ static enum ackd_status max_run_from_environment(struct ackd_worker_options *opt
     return ACKD_OK;
 }
 
+/* A text that is not set in the options. */
+static void text_from_environment(const char **text, const char *name)
+{
+    const char *value = *text == NULL ? getenv(name) : NULL;
+
+    if (value != NULL && value[0] != '\0')
+        *text = value;
+}
+
 enum ackd_status machine_options(struct ackd_worker_options *options, struct ackd_error *error)
 {
-    if (options->checkpoint_directory == NULL) {
-        const char *directory = getenv(CHECKPOINT_DIRECTORY_ENV);
-
-        if (directory != NULL && directory[0] != '\0')
-            options->checkpoint_directory = directory;
-    }
+    text_from_environment(&options->checkpoint_directory, CHECKPOINT_DIRECTORY_ENV);
+    text_from_environment(&options->preemption, PREEMPTION_ENV);
+    text_from_environment(&options->preemption_url, PREEMPTION_URL_ENV);
+    if (options->preemption != NULL && !preemption_knows(options->preemption))
+        return error_export_field(error, "preemption",
+                                  "preemption must be gce, aws or azure (" PREEMPTION_ENV ")");
     return max_run_from_environment(options, error);
+}
+
+enum ackd_status machine_open(struct ackd_worker *self, struct ackd_error *error)
+{
+    const char *cloud = self->options.preemption;
+    const char *url = self->options.preemption_url;
+
+    self->options.preemption = self->options.preemption_url = NULL; /* the caller's texts */
+    if (cloud == NULL)
+        return ACKD_OK;
+    self->preemption = preemption_new(cloud, url);
+    return self->preemption != NULL
+               ? ACKD_OK
+               : ackd_error_set(error, ACKD_INTERNAL, "no memory for a worker");
+}
+
+void *machine_watch_thread(void *context)
+{
+    struct ackd_worker *self = context;
+    bool told = false;
+
+    while (!atomic_load(&self->leaving)) {
+        bool reached;
+
+        if (preemption_wait(self->preemption, &self->leaving, &reached)) {
+            worker_log(self, ACKD_LOG_INFO, "this machine is about to be taken away");
+            atomic_store(&self->preempted, true);
+            worker_wake(self);
+            break;
+        }
+        if (!reached && !told && !atomic_load(&self->leaving)) {
+            worker_log(self, ACKD_LOG_WARN,
+                       "the cloud's metadata server does not answer: only "
+                       "SIGTERM will tell that the machine goes");
+            told = true;
+        }
+    }
+    return NULL;
 }
 
 int64_t machine_drain_in_ms(const struct ackd_worker *self)

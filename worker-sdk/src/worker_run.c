@@ -4,7 +4,7 @@
  *
  *   starting --reached--> running --drain--> draining --all settled--------> leaving (ACKD_OK)
  *      |                     ^ signal, ackd_worker_drain, empty, failure,      ^
- *      |                     | max_run_until                                   |
+ *      |                     | max_run_until, preemption                       |
  *      +--- drain: OK; not reached in time ---------> (nothing started)        |
  *                                    grace over (TIMEOUT), asked again (CANCELED)
  *
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "backoff.h"
+#include "preemption.h"
 #include "worker_internal.h"
 #include "worker_signals.h"
 
@@ -212,7 +213,7 @@ static enum ackd_status start_threads(struct run *run, struct ackd_error *error)
     sigset_t before;
     bool ok;
 
-    run->threads = calloc((size_t)self->options.concurrency + 4, sizeof(pthread_t));
+    run->threads = calloc((size_t)self->options.concurrency + 5, sizeof(pthread_t));
     if (run->threads == NULL)
         return ackd_error_set(error, ACKD_INTERNAL, "no memory for the worker's threads");
     sigfillset(&all);
@@ -223,6 +224,8 @@ static enum ackd_status start_threads(struct run *run, struct ackd_error *error)
     for (int i = 0; ok && i < self->options.concurrency; i++)
         ok = start_thread(run, worker_handle_thread);
     ok = ok && start_thread(run, worker_lease_thread);
+    if (ok && self->preemption != NULL)
+        ok = start_thread(run, machine_watch_thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!ok)
         return ackd_error_set(error, ACKD_INTERNAL, "no more threads for the worker");
@@ -255,7 +258,7 @@ static bool machine_has_ended(struct ackd_worker *self)
 static bool drain_wanted(struct run *run)
 {
     struct ackd_worker *self = run->worker;
-    bool asked = drain_requests(run) > 0;
+    bool asked = drain_requests(run) > 0 || atomic_load(&self->preempted);
     bool wanted;
 
     pthread_mutex_lock(&self->lock);
@@ -398,6 +401,8 @@ static void run_leave(struct run *run, bool settled)
     ackd_client_interrupt(self->leasing);
     ackd_client_interrupt(self->settling);
     ackd_client_interrupt(self->keeping);
+    if (self->preemption != NULL)
+        preemption_wake(self->preemption);
 
     ended = await_threads(run, worker_now_ms() + (settled ? THREADS_END_OK_MS : THREADS_END_MS));
     for (int i = 0; i < run->thread_count; i++) {

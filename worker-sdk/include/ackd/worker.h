@@ -137,6 +137,13 @@ struct ackd_worker_options {
      * a task that belongs to a trace ends with ` trace_id=` and its ID. NULL: silent. libackd
      * itself never prints. */
     void (*log)(void *context, enum ackd_log_level level, const char *message);
+
+    /* Asks the cloud's metadata server whether this machine is about to be taken away, and begins
+     * to drain when it is, before SIGTERM comes: "gce", "aws" or "azure". NULL: ACKD_PREEMPTION,
+     * else nobody is asked. A pod needs leave to reach that server. */
+    const char *preemption;
+    const char
+        *preemption_url; /* of that server. NULL: ACKD_PREEMPTION_URL, else the cloud's own */
 };
 
 static inline void ackd_worker_options_init(struct ackd_worker_options *options)

@@ -69,6 +69,26 @@ void *broker_call(struct cli *cli, const char *service, const char *method,
     return reply;
 }
 
+enum status broker_get(struct cli *cli, const char *path, long *ret_http_status,
+                       struct error *error)
+{
+    struct buffer body = BUFFER_EMPTY;
+    enum status status;
+
+    *error = ERROR_NONE;
+    status = open_transport(cli, error);
+    if (status == STATUS_OK)
+        status =
+            transport_get(cli->transport, path, cli->timeout_ms, &body, ret_http_status, error);
+    buffer_deinit(&body);
+    return status;
+}
+
+const char *broker_url(const struct cli *cli)
+{
+    return cli->transport == NULL ? cli->url : transport_url(cli->transport);
+}
+
 void broker_close(struct cli *cli)
 {
     transport_close(cli->transport);

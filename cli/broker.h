@@ -35,6 +35,12 @@ void *broker_call(struct cli *cli, const char *service, const char *method,
     broker_call((cli), (service), (method), &(request)->base, &ackd__v1__##response##__descriptor, \
                 &(cli)->arena, 0, (ret_code))
 
+/* A plain GET of `path`, such as "/healthz", whose body does not matter. */
+enum status broker_get(struct cli *cli, const char *path, long *ret_http_status,
+                       struct error *error) MUST_USE;
+/* The URL in use; after a call. */
+const char *broker_url(const struct cli *cli);
+
 /* Ends the connection, if there was one. */
 void broker_close(struct cli *cli);
 

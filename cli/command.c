@@ -33,6 +33,7 @@
     X(dead_delete)                                                                                 \
     X(results_get)                                                                                 \
     X(results_export)                                                                              \
+    X(doctor)                                                                                      \
     X(sessions)                                                                                    \
     X(backup)                                                                                      \
     X(check)                                                                                       \

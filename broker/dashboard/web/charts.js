@@ -7,6 +7,7 @@ import { h, setText } from "./dom.js";
 import { compact, NONE } from "./format.js";
 
 const WINDOWS_MIN = [2, 5, 10]; // the smallest that shows all there is
+const SPANNED_MIN = 1;
 const Chart = globalThis.Chart;
 
 // What a colour of style.css is in the theme of the moment.
@@ -25,13 +26,16 @@ function translucent(value) {
 const charts = new Set();
 document.addEventListener("theme", () => charts.forEach((chart) => chart.paint()));
 
-// `lines` are [label, colour of style.css]; `atLeast`: the least that the axis ends at.
+// `lines` are [label, colour of style.css]; `atLeast`: the least that the axis ends at; `sparse`:
+// values come now and then, each is a point, and lines lead over a minute without one.
 export class LineChart {
-  constructor({ title, hint, lines, stacked = false, format = compact, atLeast = 1 }) {
+  constructor({ title, hint, lines, stacked = false, format = compact, atLeast = 1,
+    sparse = false }) {
     this.lines = lines;
     this.stacked = stacked;
     this.format = format;
     this.atLeast = atLeast;
+    this.sparse = sparse;
     this.values = lines.map(() => h("b", {}, NONE));
     this.canvas = h("canvas", { role: "img", "aria-label": `${title}: ${hint}` });
     this.element = h("figure", { class: "chart" },
@@ -77,7 +81,8 @@ export class LineChart {
     this.chart.data.datasets = this.lines.map(([label, name], i) => ({
       label, data: this.chart.data.datasets[i]?.data ?? [], borderColor: colour(name),
       backgroundColor: translucent(colour(name)), fill: this.stacked ? "stack" : false,
-      borderWidth: 1.5, pointRadius: 0, pointHitRadius: 8, tension: 0,
+      borderWidth: 1.5, pointRadius: this.sparse ? 2 : 0, pointHitRadius: 8, tension: 0,
+      spanGaps: this.sparse ? SPANNED_MIN : false,
     }));
     for (const scale of Object.values(this.chart.options.scales)) {
       scale.grid.color = grid;

@@ -17,7 +17,7 @@ export function stateCharts() {
   const rates = new LineChart({ title: "Rates", hint: "tasks a second", format: rate,
     lines: [["published", "ready"], ["acked", "done"], ["failed or lost", "dead"]] });
   const latency = new LineChart({ title: "Latency", hint: "lease to ack, mean", format: duration,
-    atLeast: 100,
+    atLeast: 100, sparse: true,
     lines: [["lease to ack", "leased"]] });
   const all = [depth, rates, latency];
   return {

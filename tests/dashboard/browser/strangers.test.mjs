@@ -8,7 +8,8 @@ import { after, before, describe, test } from "node:test";
 import { ack, base64, call, close, eventually, fail, finish, launch, live, makeQueue, open, shows,
   url, work } from "./browser.mjs";
 
-const HOSTILE = "<img src=x onerror=\"window.broken=1\"><script>window.broken=1</script>'&lt;\u202e";
+const HOSTILE = "<img src=x onerror=\"window.broken=1\"><script>window.broken=1</script>'&lt;" +
+  "\u202e";
 const TOKEN = "ackd_k1_0123456789abcdef";
 
 describe("the page", { timeout: 120_000 }, () => {

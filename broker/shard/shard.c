@@ -294,7 +294,7 @@ void queue_unname(struct shard *shard, struct queue *queue)
 
 void queue_free(struct shard *shard, struct queue *queue)
 {
-    ASSERT(list_is_empty(&queue->waiters));
+    ASSERT(list_is_empty(&queue->waiters) && list_is_empty(&queue->leases));
     queue_unname(shard, queue);
     map_remove(&shard->queues_by_number, &queue->number_node);
     list_remove(&queue->link);

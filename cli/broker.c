@@ -175,6 +175,10 @@ enum exit_code broker_complain(const struct cli *cli, const struct error *error)
         complain("--url: %s", error->message);
         return EXIT_USAGE;
     }
+    if (transport_no_trust(error)) {
+        complain("%s", error->message);
+        return EXIT_NOT_REACHED;
+    }
     if (transport_no_reply(error) && error->status == STATUS_UNAVAILABLE) {
         tell_not_reached(cli, error);
         return EXIT_NOT_REACHED;

@@ -222,6 +222,10 @@ static enum exit_code report(const struct cli *cli, enum ackd_status status,
                  cli_queue(cli));
         return EXIT_REFUSED;
     case ACKD_UNAVAILABLE:
+        if (strstr(error->message, "not reached") == NULL) { /* it says itself what to do */
+            complain("%s", error->message);
+            return EXIT_NOT_REACHED;
+        }
         complain("broker not reached at %s: is ackd running? Start it with `ackd --data-dir DIR`, "
                  "or name another with --url or ACKD_URL",
                  cli->url);

@@ -374,6 +374,23 @@ static bool fill_defaults(struct cli *cli)
     return true;
 }
 
+/* Who calls, and whom to believe, goes by the environment: to the calls of this program, to the
+ * worker in it, and to the programs that `ackctl work` starts. */
+static void export_access(const struct cli *cli)
+{
+    static const char *const names[] = {"token-file", "ca-file", "cert-file", "key-file"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t j = 0; j < cli->value_count; j++) {
+            const struct option_value *value = &cli->values[j];
+
+            if (value->given && strcmp(value->spec->name, names[i]) == 0)
+                setenv(value->spec->environment, value->text, 1);
+        }
+    if (cli_flag(cli, "insecure"))
+        setenv("ACKD_INSECURE", "1", 1);
+}
+
 static void copy_global(struct cli *cli)
 {
     cli->url = cli_text(cli, "url");
@@ -400,5 +417,6 @@ enum parse_outcome parse_command_line(struct cli *self, int argc, char **argv)
     if (!check_arguments(self) || !fill_defaults(self))
         return PARSE_WRONG;
     copy_global(self);
+    export_access(self);
     return PARSE_RUN;
 }

@@ -34,6 +34,11 @@ enum ackd_status ackd_client_open(const struct ackd_client_options *options,
     transport_options.user_agent = own.user_agent;
     transport_options.connect_timeout_ms = own.connect_timeout_ms;
     transport_options.timeout_ms = own.timeout_ms;
+    transport_options.token_file = own.token_file;
+    transport_options.ca_file = own.ca_file;
+    transport_options.cert_file = own.cert_file;
+    transport_options.key_file = own.key_file;
+    transport_options.insecure = own.insecure;
     client->timeout_ms = own.timeout_ms > 0 ? own.timeout_ms : TRANSPORT_TIMEOUT_MS;
     if (transport_open(&transport_options, &client->transport, &failure) == STATUS_OK)
         *ret_client = client;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "access.h"
 #include "transport_reply.h"
 
 enum { POLL_MS = 1000 /* at most between two looks at a transfer */ };
@@ -57,6 +58,7 @@ enum status connection_exchange(struct connection *self, const struct exchange *
     enum status status = STATUS_OK;
 
     self->sends = 0;
+    self->trouble[0] = '\0';
     self->reply_too_large = false;
     if (prepare(self, exchange, &headers) &&
         curl_multi_add_handle(self->multi, self->easy) == CURLM_OK) {
@@ -101,27 +103,31 @@ static int on_before_send(void *context, char *ip, char *local_ip, int port, int
     return ++self->sends > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK; /* T2 */
 }
 
-/* The headers of an exchange; NULL without memory. */
-static struct curl_slist *headers_new(const struct exchange *exchange)
+/* False: no memory. */
+static bool add_header(struct curl_slist **headers, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*headers, line);
+
+    if (longer != NULL)
+        *headers = longer;
+    return longer != NULL;
+}
+
+/* The headers of an exchange. False: no memory. */
+static bool add_headers(const struct exchange *exchange, struct curl_slist **headers)
 {
     char content_type[64];
     char timeout[64];
-    const char *lines[] = {"Expect:", "Connect-Protocol-Version: 1", content_type, timeout};
-    struct curl_slist *headers = NULL;
 
+    if (exchange->authorization != NULL && !add_header(headers, exchange->authorization))
+        return false;
+    if (exchange->content_type == NULL)
+        return true;
     (void)snprintf(content_type, sizeof content_type, "Content-Type: %s", exchange->content_type);
     (void)snprintf(timeout, sizeof timeout, "Connect-Timeout-Ms: %lld",
                    (long long)exchange->timeout_ms);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct curl_slist *longer = curl_slist_append(headers, lines[i]);
-
-        if (longer == NULL) {
-            curl_slist_free_all(headers);
-            return NULL;
-        }
-        headers = longer;
-    }
-    return headers;
+    return add_header(headers, "Expect:") && add_header(headers, "Connect-Protocol-Version: 1") &&
+           add_header(headers, content_type) && add_header(headers, timeout);
 }
 
 /* Tells libcurl all about this exchange. False: no memory. */
@@ -144,11 +150,11 @@ static bool prepare(struct connection *self, const struct exchange *exchange,
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, self);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_send);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, self);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->trouble);
+    if (!access_apply(exchange->access, easy) || !add_headers(exchange, ret_headers))
+        return false;
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *ret_headers);
     if (exchange->content_type != NULL) {
-        *ret_headers = headers_new(exchange);
-        if (*ret_headers == NULL)
-            return false;
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *ret_headers);
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
                          exchange->body.size > 0 ? (const char *)exchange->body.data : "");
@@ -184,6 +190,7 @@ static enum status failed(struct connection *self, const struct exchange *exchan
     struct reply_failure failure = {.url = exchange->url,
                                     .timeout_ms = exchange->timeout_ms,
                                     .code = (int)code,
+                                    .trouble = self->trouble,
                                     .sent = self->sends > 0};
 
     if (self->reply_too_large)

@@ -22,7 +22,8 @@ struct connection {
     struct buffer request; /* scratch for whoever encodes one */
     struct buffer reply;   /* the body, after an exchange */
     size_t reply_bytes_max;
-    int sends; /* requests of this exchange that left */
+    int sends;                     /* requests of this exchange that left */
+    char trouble[CURL_ERROR_SIZE]; /* what libcurl says of a failure */
     bool reply_too_large;
 };
 
@@ -32,6 +33,8 @@ struct exchange {
     const char *path;         /* "ackd.v1.TaskService/Lease" */
     const char *content_type; /* NULL: a GET */
     const char *user_agent;
+    const char *authorization;   /* a header line; NULL: none */
+    const struct access *access; /* whom to believe, and what certificate to show */
     struct slice body;
     int64_t connect_timeout_ms;     /* > 0 */
     int64_t timeout_ms;             /* > 0; of all */

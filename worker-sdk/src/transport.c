@@ -6,7 +6,8 @@
  *
  * Invariants
  *   T1  A connection is in exactly one of the lists; the lists are guarded by `lock`.
- *   T2  A request is sent at most once a call (connection.c).
+ *   T2  A request is sent at most once a call (connection.c); but twice where the broker refused
+ *       the token, and its file has another by now: a call so refused was not carried out.
  *
  * Threads: any; a connection belongs to the thread whose call took it. `url` and such never change.
  */
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "access.h"
 #include "ackd/version.h"
 #include "base/list.h"
 #include "codec/codec.h"
@@ -33,6 +35,7 @@ struct transport {
     char *user_agent;
     int64_t connect_timeout_ms;
     int64_t timeout_ms;
+    struct access access;
 
     pthread_mutex_t lock;
     struct list idle; /* lock */
@@ -47,7 +50,10 @@ static enum status take(struct transport *self, struct connection **ret, struct 
 static void give_back(struct transport *self, struct connection *connection);
 static struct exchange exchange_of(const struct transport *self, const char *path,
                                    int64_t timeout_ms);
-static enum status exchange_text(struct transport *self, const struct exchange *exchange,
+static enum status exchange_as(struct transport *self, struct connection *connection,
+                               struct exchange *exchange, long *ret_http_status,
+                               struct error *error);
+static enum status exchange_text(struct transport *self, struct exchange *exchange,
                                  struct buffer *reply, long *ret_http_status, struct error *error);
 static void global_init(void);
 
@@ -67,7 +73,10 @@ enum status transport_open(const struct transport_options *options, struct trans
     pthread_mutex_init(&self->lock, NULL);
     list_init(&self->idle);
     list_init(&self->busy);
-    status = options_apply(self, options != NULL ? options : &defaults, error);
+    options = options != NULL ? options : &defaults;
+    status = options_apply(self, options, error);
+    if (status == STATUS_OK)
+        status = access_init(&self->access, options, self->url, error);
     if (status != STATUS_OK) {
         transport_close(self);
         return status;
@@ -85,6 +94,7 @@ void transport_close(struct transport *self)
     while ((link = list_take_first(&self->idle)) != NULL)
         connection_free(CONTAINER_OF(link, struct connection, link));
     pthread_mutex_destroy(&self->lock);
+    access_deinit(&self->access);
     free(self->url);
     free(self->user_agent);
     free(self);
@@ -121,7 +131,7 @@ enum status transport_call(struct transport *self, const char *service, const ch
     exchange.body = buffer_view(&connection->request);
     connection->reply_bytes_max = arena->size_max;
 
-    status = connection_exchange(connection, &exchange, &http_status, error);
+    status = exchange_as(self, connection, &exchange, &http_status, error);
     if (status == STATUS_OK && http_status != 200)
         status = reply_error(self->url, http_status, buffer_view(&connection->reply), error);
     if (status == STATUS_OK)
@@ -207,11 +217,45 @@ static struct exchange exchange_of(const struct transport *self, const char *pat
                              .user_agent = self->user_agent,
                              .connect_timeout_ms = self->connect_timeout_ms,
                              .timeout_ms = timeout_ms > 0 ? timeout_ms : self->timeout_ms,
+                             .access = &self->access,
                              .interrupted = &self->interrupted};
 }
 
+/* What was secret does not stay in memory that is given back. */
+static void forget(struct buffer *secret)
+{
+    if (secret->data != NULL)
+        explicit_bzero(secret->data, secret->capacity);
+    buffer_deinit(secret);
+}
+
+/* An exchange under this program's token, and again under a newer one if that is refused. */
+static enum status exchange_as(struct transport *self, struct connection *connection,
+                               struct exchange *exchange, long *ret_http_status,
+                               struct error *error)
+{
+    struct buffer first = BUFFER_EMPTY;
+    struct buffer second = BUFFER_EMPTY;
+    enum status status = access_header(&self->access, false, &first, error);
+
+    exchange->authorization = first.size > 0 ? buffer_string(&first) : NULL;
+    if (status == STATUS_OK)
+        status = connection_exchange(connection, exchange, ret_http_status, error);
+    if (status == STATUS_OK && *ret_http_status == 401 && first.size > 0 &&
+        access_header(&self->access, true, &second, error) == STATUS_OK &&
+        !slice_equal(buffer_view(&first), buffer_view(&second))) {
+        exchange->authorization = buffer_string(&second);
+        buffer_clear(&connection->reply, BUFFER_KEEP_BYTES);
+        status = connection_exchange(connection, exchange, ret_http_status, error);
+    }
+    exchange->authorization = NULL;
+    forget(&first);
+    forget(&second);
+    return status;
+}
+
 /* An exchange whose reply is appended to a buffer, whatever its HTTP status. */
-static enum status exchange_text(struct transport *self, const struct exchange *exchange,
+static enum status exchange_text(struct transport *self, struct exchange *exchange,
                                  struct buffer *reply, long *ret_http_status, struct error *error)
 {
     struct connection *connection;
@@ -220,7 +264,7 @@ static enum status exchange_text(struct transport *self, const struct exchange *
     if (status != STATUS_OK)
         return status;
     connection->reply_bytes_max = TEXT_REPLY_BYTES_MAX;
-    status = connection_exchange(connection, exchange, ret_http_status, error);
+    status = exchange_as(self, connection, exchange, ret_http_status, error);
     if (status == STATUS_OK)
         buffer_append(reply, buffer_view(&connection->reply));
     give_back(self, connection);

@@ -35,12 +35,18 @@ struct transport_options {
     const char *user_agent;     /* NULL: "libackd/VERSION" */
     int64_t connect_timeout_ms; /* 0: TRANSPORT_CONNECT_TIMEOUT_MS */
     int64_t timeout_ms;         /* of a whole call. 0: TRANSPORT_TIMEOUT_MS */
+    /* Files that may change at any time. NULL or "": those of the environment, if any. */
+    const char *token_file; /* $ACKD_TOKEN_FILE: sent with each call, to say who calls */
+    const char *ca_file;    /* $ACKD_CA_FILE: who signs brokers' certificates; none: the system's */
+    const char *cert_file;  /* $ACKD_CERT_FILE: this program's certificate, in PEM */
+    const char *key_file;   /* $ACKD_KEY_FILE: its private key, in PEM */
+    bool insecure;          /* or $ACKD_INSECURE: a token may go in the clear beyond this machine */
 };
 
 struct transport;
 
-/* Connects to nothing yet. STATUS_INVALID: the URL is not http:// or https://. `options` may be
- * NULL. */
+/* Connects to nothing yet. STATUS_INVALID: the URL is not http:// or https://, or a token would go
+ * in the clear. `options` may be NULL. */
 enum status transport_open(const struct transport_options *options, struct transport **ret,
                            struct error *error) MUST_USE;
 /* No call may be under way. NULL is nothing. */
@@ -77,10 +83,18 @@ void transport_interrupt(struct transport *self);
 
 /* Whether an error means that no answer came, so that the outcome is unknown. */
 #define TRANSPORT_NO_REPLY_FIELD "url"
+/* The same, where the two sides could not agree on TLS, or the token can't be read: the message
+ * says what to mend. */
+#define TRANSPORT_TRUST_FIELD "tls"
 static inline bool transport_no_reply(const struct error *error)
 {
     return error->status != STATUS_OK && error->status != STATUS_INVALID &&
-           strcmp(error->field, TRANSPORT_NO_REPLY_FIELD) == 0;
+           (strcmp(error->field, TRANSPORT_NO_REPLY_FIELD) == 0 ||
+            strcmp(error->field, TRANSPORT_TRUST_FIELD) == 0);
+}
+static inline bool transport_no_trust(const struct error *error)
+{
+    return transport_no_reply(error) && strcmp(error->field, TRANSPORT_TRUST_FIELD) == 0;
 }
 
 #endif

@@ -26,6 +26,7 @@ static bool error_from_detail(const json_t *root, struct error *error);
 static enum status status_from_code(const char *code);
 static enum status status_from_http(long http_status);
 static enum status no_reply(struct error *error, enum status status);
+static const char *trust_advice(const struct reply_failure *failure);
 
 bool reply_url_is_valid(const char *url)
 {
@@ -43,10 +44,21 @@ bool reply_url_is_valid(const char *url)
     return true;
 }
 
+/* As a port for TLS says to whoever comes without it. */
+static bool contains_https(struct slice body)
+{
+    return memmem(body.data, body.size, "https://", 8) != NULL;
+}
+
 enum status reply_error(const char *url, long http_status, struct slice body, struct error *error)
 {
     if (error_from_json(body, error))
         return error->status;
+    if (http_status == 400 && contains_https(body)) {
+        error_set(error, STATUS_UNAVAILABLE, "%s speaks TLS: use an https:// URL", url);
+        (void)snprintf(error->field, sizeof error->field, "%s", TRANSPORT_TRUST_FIELD);
+        return STATUS_UNAVAILABLE;
+    }
     return error_set(error, status_from_http(http_status),
                      "%s answered HTTP %ld without an error of ackd: is it an ackd broker?", url,
                      http_status);
@@ -56,7 +68,13 @@ enum status reply_failed(const struct reply_failure *failure, struct error *erro
 {
     bool timed_out = failure->code == CURLE_OPERATION_TIMEDOUT;
     const char *why = curl_easy_strerror((CURLcode)failure->code);
+    const char *advice = trust_advice(failure);
 
+    if (advice != NULL) {
+        error_set(error, STATUS_UNAVAILABLE, "no TLS with %s: %s", failure->url, advice);
+        (void)snprintf(error->field, sizeof error->field, "%s", TRANSPORT_TRUST_FIELD);
+        return STATUS_UNAVAILABLE;
+    }
     if (failure->sent && timed_out) {
         error_set(error, STATUS_TIMEOUT,
                   "no reply from %s within %lld ms: whether the call was carried out is unknown",
@@ -81,6 +99,58 @@ enum status reply_failed(const struct reply_failure *failure, struct error *erro
               "broker not reached at %s (%s): is ackd running? start it with `ackd --data-dir DIR`",
               failure->url, why);
     return no_reply(error, STATUS_UNAVAILABLE);
+}
+
+/* libcurl's words, part of them, and what to do. The first that fits counts. */
+static const struct {
+    const char *words;
+    const char *advice;
+} trust_advices[] = {
+    {"alert certificate required", "it demands a client certificate: name one with ACKD_CERT_FILE "
+                                   "and ACKD_KEY_FILE"},
+    {"alert certificate expired", "this program's certificate (ACKD_CERT_FILE) has expired"},
+    {"alert unknown ca", "it does not know the CA of this program's certificate (ACKD_CERT_FILE)"},
+    {"alert bad certificate", "it refuses this program's certificate (ACKD_CERT_FILE)"},
+    {"alert handshake failure", "it accepts none of what this program offers; if it demands a "
+                                "client certificate, name one with ACKD_CERT_FILE"},
+    {"wrong version number", "it speaks plain HTTP at this port: use an http:// URL"},
+    {"certificate has expired", "the broker's certificate has expired: renew it there"},
+    {"certificate is not yet valid",
+     "the broker's certificate is not valid yet: look at the clocks"},
+    {"subject name", "the broker's certificate is for other names: use one of them in the URL, or "
+                     "give the broker a certificate for this one"},
+    {"self", "nobody known has signed the broker's certificate: name its CA with ACKD_CA_FILE"},
+    {"unable to get", "nobody known has signed the broker's certificate: name its CA with "
+                      "ACKD_CA_FILE"},
+};
+
+static bool contains(const char *text, const char *words)
+{
+    return strcasestr(text, words) != NULL;
+}
+
+/* NULL: TLS is not what failed. A refusal by the broker may come only when the reply is read, but
+ * then nothing of the request was read there. */
+static const char *trust_advice(const struct reply_failure *failure)
+{
+    bool alert = contains(failure->trouble, "alert");
+
+    switch (failure->code) {
+    case CURLE_SSL_CACERT_BADFILE:
+        return "the CA's file (ACKD_CA_FILE) can't be read";
+    case CURLE_SSL_CERTPROBLEM:
+        return "this program's certificate or key (ACKD_CERT_FILE, ACKD_KEY_FILE) can't be used";
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+        break;
+    default:
+        if (!alert)
+            return NULL;
+    }
+    for (size_t i = 0; i < sizeof trust_advices / sizeof *trust_advices; i++)
+        if (contains(failure->trouble, trust_advices[i].words))
+            return trust_advices[i].advice;
+    return failure->trouble;
 }
 
 enum status reply_interrupted(struct error *error)

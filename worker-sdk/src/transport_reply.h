@@ -15,9 +15,10 @@
 struct reply_failure {
     const char *url;
     int64_t timeout_ms;
-    int code;      /* CURLcode */
-    bool sent;     /* the request, or part of it, has left */
-    long os_errno; /* 0: none */
+    int code;            /* CURLcode */
+    const char *trouble; /* what libcurl says of it; may be "" */
+    bool sent;           /* the request, or part of it, has left */
+    long os_errno;       /* 0: none */
 };
 
 /* http:// or https://, a host, no blanks or control characters, no query. */

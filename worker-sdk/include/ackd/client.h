@@ -40,6 +40,16 @@ struct ackd_client_options {
     const char *user_agent;     /* NULL: "libackd/VERSION" */
     int64_t connect_timeout_ms; /* 0: 5,000 */
     int64_t timeout_ms;         /* of a whole call. 0: 30,000 */
+    /* Who this program is, and which brokers it believes. NULL: what the environment says; a worker
+     * goes by that alone. A token's file is looked at before each call, the others with each new
+     * connection, so that all of them may be replaced at any time. */
+    const char *token_file; /* ACKD_TOKEN_FILE. One word: an ackd token, or a service account's */
+    const char *ca_file;    /* ACKD_CA_FILE, in PEM. None: the system's CAs */
+    const char *cert_file;  /* ACKD_CERT_FILE: this program's certificate, in PEM */
+    const char *key_file;   /* ACKD_KEY_FILE: its private key, in PEM */
+    /* A token may go over http:// beyond this machine, where everyone on the way can read it; else
+     * that is ACKD_INVALID. false: unless ACKD_INSECURE is set */
+    bool insecure;
 };
 
 static inline void ackd_client_options_init(struct ackd_client_options *options)

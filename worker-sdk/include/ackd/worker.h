@@ -87,7 +87,10 @@ enum ackd_log_level { ACKD_LOG_DEBUG, ACKD_LOG_INFO, ACKD_LOG_WARN, ACKD_LOG_ERR
 struct ackd_worker_options {
     size_t size; /* sizeof(struct ackd_worker_options) */
 
-    const char *url;   /* the broker. NULL: ACKD_URL, else http://127.0.0.1:7333 */
+    /* The broker. NULL: ACKD_URL, else http://127.0.0.1:7333. Token, CA and certificate come from
+     * the files that ACKD_TOKEN_FILE, ACKD_CA_FILE, ACKD_CERT_FILE and ACKD_KEY_FILE name, as
+     * struct ackd_client_options has them. */
+    const char *url;
     const char *queue; /* required */
     const char *name;  /* who this is, for people; at most 256 bytes. NULL: host name and pid */
 

@@ -2,8 +2,10 @@
 //
 // view-leases.js -- what is being worked on: by whom, for how long, and what seems stuck.
 //
-// Stuck is a lease that is kept alive while nothing comes of it: no ack and no checkpoint for five
-// times as long as this queue's tasks take on average, and a minute at least.
+// Stuck is what is kept alive while nothing comes of it. The broker can't look into a worker, so
+// this is a guess by age: a lease held five times as long as this queue's tasks take on average,
+// and a minute at least. A task with a checkpoint has shown that it gets on, and has four times as
+// long.
 
 import { brokerNow, call } from "./api.js";
 import { empty, h, link, setText } from "./dom.js";
@@ -14,16 +16,16 @@ const LEASES_MAX = 1000;
 const STUCK_FACTOR = 5;
 const STUCK_MIN_MS = 60 * 1000;
 const STUCK_UNKNOWN_MS = 10 * 60 * 1000; // while nothing is done yet
+const CHECKPOINT_FACTOR = 4;
 const MEAN_NEEDS = 5; // done tasks
 
-export function stuckAfterMs(queue) {
+function stuckAfterMs(queue) {
   const done = num(queue.counts?.done);
   if (done < MEAN_NEEDS) return STUCK_UNKNOWN_MS;
   return Math.max(STUCK_MIN_MS, (num(queue.usefulLeaseMs) / done) * STUCK_FACTOR);
 }
 
-// The queue's leases, each with `worker`, `ageMs`, `quietMs` (since its last sign of progress) and
-// `stuck`; and its sessions.
+// The queue's leases, each with `worker`, `ageMs` and `stuck`; and its sessions.
 export async function askLeases(queue, signal) {
   const [tasks, sessions] = await Promise.all([
     call("TaskService/List", { queue: queue.name, state: "TASK_STATE_LEASED",
@@ -33,10 +35,9 @@ export async function askLeases(queue, signal) {
   const workers = new Map((sessions.sessions ?? []).map((session) => [session.sessionId, session]));
   const now = brokerNow();
   const leases = (tasks.tasks ?? []).map((task) => {
-    const quietMs = now - Math.max(num(task.leasedUnixMs), num(task.progressUnixMs));
-    return { ...task, worker: workers.get(task.sessionId)?.worker ?? "",
-      ageMs: Math.max(0, now - num(task.leasedUnixMs)), quietMs: Math.max(0, quietMs),
-      stuck: quietMs > stuckAfterMs(queue) };
+    const ageMs = Math.max(0, now - num(task.leasedUnixMs));
+    return { ...task, ageMs, worker: workers.get(task.sessionId)?.worker ?? "",
+      stuck: ageMs > stuckAfterMs(queue) * (task.hasCheckpoint ? CHECKPOINT_FACTOR : 1) };
   });
   return { leases, sessions: sessions.sessions ?? [], whole: !tasks.nextPageToken };
 }
@@ -56,7 +57,8 @@ export function leasesTab(context, name) {
       const stuck = leases.filter((task) => task.stuck).length;
       setText(says, leases.length === 0 ? "" :
         `${whole ? "" : `The first ${count(leases.length)} of ${count(queue.counts?.leased)}. `}` +
-        `${count(stuck)} stuck: no ack and no checkpoint for ${duration(stuckAfterMs(queue))}.`);
+        `${count(stuck)} stuck: held for over ${duration(stuckAfterMs(queue))}, or with a ` +
+        `checkpoint for over ${duration(stuckAfterMs(queue) * CHECKPOINT_FACTOR)}.`);
       table.show(leases);
     },
   };
@@ -75,8 +77,6 @@ function columnsOf(name) {
       cell: (task) => task.worker || (task.sessionId ? "unnamed" : "no session") },
     { title: "Age", number: true, value: (task) => task.ageMs,
       cell: (task) => duration(task.ageMs) },
-    { title: "Quiet", number: true, minor: true, value: (task) => task.quietMs,
-      hint: "Since the lease began or saved a checkpoint", cell: (task) => duration(task.quietMs) },
     { title: "Ends", minor: true, value: (task) => num(task.dueUnixMs),
       hint: "The ack deadline; a session's leases live as long as it does",
       cell: (task) => (num(task.dueUnixMs) === 0 ? NONE : time(task.dueUnixMs)) },

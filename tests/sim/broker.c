@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "company.h"
 #include "model/audit.h"
 #include "sim.h"
 
@@ -47,6 +48,7 @@ void broker_init(struct sim *sim)
     ASSERT(store_mem_open(&self->store) == STATUS_OK);
     mailbox_init(&self->mailbox, open_letters, self);
     list_init(&self->visits);
+    list_init(&self->kept_back);
     event_init(&self->batch, run_batch);
     event_init(&self->boot, boot);
     self->limits = draw_limits(sim);
@@ -221,6 +223,7 @@ static struct visit *begin_visit(struct sim *sim, enum method_number method, str
 {
     struct broker *self = &sim->broker;
     struct visit *visit = calloc(1, sizeof *visit);
+    const struct list *last = broker_shard(self)->inbox.prev;
     struct error error = ERROR_NONE;
     ProtobufCMessage *asked;
 
@@ -246,6 +249,8 @@ static struct visit *begin_visit(struct sim *sim, enum method_number method, str
     list_append(&self->visits, &visit->link);
     sim->figures->requests++;
     rpc_begin(&self->rpc, &visit->request);
+    if (broker_shard(self)->inbox.prev != last)
+        visit->call = broker_shard(self)->inbox.prev;
     return visit;
 }
 
@@ -379,7 +384,7 @@ static void tell_batch(struct sim *sim)
     story_tell("a batch:%s", line);
 }
 
-static void step(struct sim *sim, enum store_mem_fault fault)
+static void step(struct sim *sim, enum store_mem_fault fault, int open_percent)
 {
     struct broker *self = &sim->broker;
     struct shard *shard = broker_shard(self);
@@ -391,7 +396,9 @@ static void step(struct sim *sim, enum store_mem_fault fault)
 
     sim->figures->batches++;
     tell_batch(sim);
+    company_begin(sim, open_percent);
     shard_step(shard);
+    company_end(sim);
     if (store_mem_has_failed(self->store)) {
         die(sim, &batch, fault);
         return;
@@ -414,10 +421,14 @@ static void step(struct sim *sim, enum store_mem_fault fault)
 
 static void run_batch(struct sim *sim, struct event *event)
 {
+    struct broker *self = &sim->broker;
+
     (void)event;
-    sim->broker.hurries = false;
+    self->hurries = false;
     checker_ask_along(&sim->checker, sim);
-    step(sim, arm_fault(sim));
+    step(sim, arm_fault(sim), sim->weather.open_percent);
+    if (self->service != NULL && company_was_late(sim))
+        step(sim, STORE_MEM_FAULT_NONE, 0); /* at once: the checker's questions are among them */
     plan_batch(sim);
 }
 
@@ -427,7 +438,7 @@ void broker_settle(struct sim *sim)
     struct shard *shard = broker_shard(self);
 
     do
-        step(sim, STORE_MEM_FAULT_NONE);
+        step(sim, STORE_MEM_FAULT_NONE, 0);
     while (self->service != NULL &&
            (!list_is_empty(&shard->inbox) || !list_is_empty(&shard->cancels)));
     plan_batch(sim);

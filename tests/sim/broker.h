@@ -21,6 +21,9 @@
 
 #define BROKER_GRACE_MS 10000
 
+/* Whether a visit's call was there when the batch began, came while it was open, or not in time. */
+enum presence { VISIT_IN_TIME, VISIT_JOINED, VISIT_LATE };
+
 /* A request inside the broker. */
 struct visit {
     struct list link; /* broker->visits, as they came: the order in which they run */
@@ -29,6 +32,8 @@ struct visit {
     struct arena own;   /* of what the checker reads */
     struct sim *sim;
     struct exchange *exchange; /* NULL: the checker asks */
+    const struct list *call;   /* in the shard's inbox, at first */
+    enum presence presence;    /* in the batch under way */
     enum method_number method;
     const ProtobufCMessage *asked;
     const ProtobufCMessage *reply; /* STATUS_OK */
@@ -47,6 +52,7 @@ struct broker {
     struct mailbox mailbox;
     struct limits limits;
     struct list visits;
+    struct list kept_back; /* calls: company.h */
     struct event batch;
     struct event boot;
     bool hurries; /* the batch is planned for what waits, not for what will be due */

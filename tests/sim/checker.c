@@ -288,7 +288,8 @@ static void judge_batch(struct checker *self, struct sim *sim)
         model_tick(&world->models[queue], self->batch.now_ms);
     judge_gone_waiters(self, sim->broker.draining);
     LIST_EACH (link, &sim->broker.visits)
-        judge_keep_alive(self, CONTAINER_OF(link, struct visit, link));
+        if (CONTAINER_OF(link, struct visit, link)->presence == VISIT_IN_TIME)
+            judge_keep_alive(self, CONTAINER_OF(link, struct visit, link));
     world->sessions_at_start = count_sessions(world);
     world->sessions_opened = 0;
     for (int queue = 0; queue < SIM_QUEUES; queue++)
@@ -296,8 +297,12 @@ static void judge_batch(struct checker *self, struct sim *sim)
     LIST_EACH (link, &sim->broker.visits) {
         struct visit *visit = CONTAINER_OF(link, struct visit, link);
 
-        if (!is_waiting(world, visit) && !visit->seen[self->at].is_over && !self->wrong)
+        if (visit->presence != VISIT_LATE && !is_waiting(world, visit) &&
+            !visit->seen[self->at].is_over && !self->wrong) {
+            if (visit->presence == VISIT_JOINED)
+                judge_keep_alive(self, visit);
             judge(self, visit);
+        }
     }
     for (int queue = 0; queue < SIM_QUEUES; queue++) {
         judge_served(self, queue);

@@ -11,6 +11,7 @@
     X(seeds, "seeds")                                                                              \
     X(virtual_ms, "virtual time, ms")                                                              \
     X(batches, "batches")                                                                          \
+    X(joined, "calls that came while a batch was open")                                            \
     X(requests, "requests served")                                                                 \
     X(messages, "messages sent")                                                                   \
     X(lost, "messages lost")                                                                       \

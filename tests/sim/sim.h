@@ -11,6 +11,7 @@
  *   sim.c        the storm, the calm, the end          machine.c   the broker's clocks
  *   schedule.c   virtual time                          weather.c   what may go wrong
  *   network.c    messages between actors and broker    broker.c    the real broker, which dies
+ *   company.c    calls that join a batch under way
  *   checker.c    worlds that may be; judge_*.c: what each call's answer must be
  *   publisher.c worker.c operator.c   the actors       coverage.c  transitions seen in core
  *   story.c      what happened, for people             main.c      many seeds, many processes

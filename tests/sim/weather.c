@@ -21,6 +21,7 @@ struct weather weather_draw(struct chance *chance)
         .full_percent = maybe(chance, 15),
         .death_percent = maybe(chance, 4),
         .slow_commit_percent = maybe(chance, 10),
+        .open_percent = maybe(chance, 80),
         .crash_percent = maybe(chance, 25),
         .restart_percent = maybe(chance, 15),
         .leap_percent = maybe(chance, 15),

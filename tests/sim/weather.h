@@ -21,6 +21,7 @@ struct weather {
     int full_percent;  /* a write or the commit finds no room */
     int death_percent; /* the broker dies, or its disk fails, at some call of the store */
     int slow_commit_percent;
+    int open_percent; /* calls come while the batch runs, and join it */
 
     /* of a hundred gusts, about one in 10 s */
     int crash_percent; /* between two batches */

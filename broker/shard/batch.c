@@ -13,7 +13,8 @@
  * refuses in the middle (no room), the batch is taken back whole, and its calls are run again one
  * by one, in their order: then only the one that does not fit is refused. Taking back is: abort the
  * transaction, copy `kept` over `now`, forget the effects, put served waiters back. What is due by
- * itself is then left alone for a while, so that a full store does not make the shard spin.
+ * itself is then left alone for a while, so that a full store does not make the shard spin; so are
+ * waiters, which nothing else might come to serve.
  *
  * If a commit fails otherwise, nobody knows what is on the disk. Then the shard fails for good:
  * its calls are answered as unknown and `on_failure` ends the process.
@@ -45,6 +46,8 @@ int64_t batch_chores_next_ms(const struct shard *shard)
     int64_t sweep_ms = sweep_next_ms(shard);
     int64_t next_ms = expire_ms < sweep_ms ? expire_ms : sweep_ms;
 
+    if (!list_is_empty(&shard->waiting) && shard->serve_again_ms < next_ms)
+        next_ms = shard->serve_again_ms;
     return next_ms > shard->chores_after_ms ? next_ms : shard->chores_after_ms;
 }
 
@@ -107,12 +110,15 @@ static void run_together(struct shard *shard, struct list *calls, bool writable)
     if (shard->batch.failed == STATUS_OK && shard->batch.writable)
         wait_serve(shard);
     if (shard->batch.failed == STATUS_OK && commit(shard)) {
+        if (writable)
+            shard->serve_again_ms = INT64_MAX;
         apply(shard);
         return;
     }
     take_back(shard, calls);
+    shard->serve_again_ms = shard->batch.now_ms + CHORES_RETRY_MS;
     if (had_chores)
-        shard->chores_after_ms = shard->batch.now_ms + CHORES_RETRY_MS;
+        shard->chores_after_ms = shard->serve_again_ms;
 }
 
 static void run_alone(struct shard *shard, struct list *calls)

@@ -34,6 +34,7 @@ static void init(struct shard *self, const struct shard_options *options)
     list_init(&self->batch.served);
     list_init(&self->batch.dropped);
     self->due_next_ms = 0; /* the first batch looks */
+    self->serve_again_ms = INT64_MAX;
     self->sweep_next_ms = 0;
     self->ttl_next_ms = 0;
     self->random = options->seed | 1;

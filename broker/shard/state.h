@@ -250,6 +250,7 @@ struct shard {
 
     int64_t awake_ms;        /* when the thread last began a batch */
     int64_t chores_after_ms; /* what is due by itself is not tried before: it did not fit */
+    int64_t serve_again_ms;  /* waiters were not served for want of room: when they are next */
     int64_t due_next_ms;     /* no entry of `due` is earlier */
     int64_t sweep_next_ms;   /* retention of IDs and results */
     struct key sweep_from;

@@ -406,6 +406,8 @@ static void step(struct sim *sim, enum store_mem_fault fault, int open_percent)
     batch.puts_off = shard->chores_after_ms > batch.now_ms;
     batch.may_be_full = sim->checker.squeezed || sim->schedule.now_ms < sim->checker.room_at_ms ||
                         (fault != STORE_MEM_FAULT_NONE && !store_mem_is_armed(self->store));
+    batch.serves_later = shard->serve_again_ms > batch.now_ms &&
+                         shard->serve_again_ms <= batch.now_ms + SERVE_AGAIN_MS;
     sim->figures->full += batch.may_be_full;
     store_mem_fault(self->store, STORE_MEM_FAULT_NONE, 0);
     checker_judge(&sim->checker, sim, &batch);

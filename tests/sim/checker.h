@@ -37,12 +37,16 @@ struct progress_seen {
     struct model_walk walk;
 };
 
+/* Who waits and found no room is served at the latest so long after there is some. */
+#define SERVE_AGAIN_MS 1000
+
 /* What the checker is told of a batch. */
 struct batch_seen {
     int64_t now_ms;
-    bool puts_off;    /* what is due by itself was put off */
-    bool expires;     /* tasks that have outlived their time were looked for */
-    bool may_be_full; /* something found no room */
+    bool puts_off;     /* what is due by itself was put off */
+    bool expires;      /* tasks that have outlived their time were looked for */
+    bool may_be_full;  /* something found no room */
+    bool serves_later; /* so did who waited, less than SERVE_AGAIN_MS ago */
 };
 
 struct world {

@@ -124,7 +124,7 @@ void judge_gone_waiters(struct checker *self, bool all)
 
 static bool is_left_waiting(const struct checker *self, const struct visit *visit)
 {
-    return self->batch.may_be_full && !visit->answered;
+    return (self->batch.may_be_full || self->batch.serves_later) && !visit->answered;
 }
 
 static bool has_room_for_lease(const struct model *model)

@@ -306,6 +306,31 @@ static void test_waiters_are_limited(void **state)
     bench_free(bench);
 }
 
+static void test_waiters_that_found_no_room_are_served_once_there_is(void **state)
+{
+    struct bench *bench = bench_new();
+    struct store_usage usage;
+    struct lease_call *waiter;
+
+    (void)state;
+    bench_queue(bench, "q");
+    bench_queue_verb(bench, "q", &verb_queue_pause);
+    waiter = send_waiter(bench, 1);
+    bench_run(bench);
+    bench_publish(bench, "q", "a");
+    assert_int_equal(store_usage(bench->store, &usage), STATUS_OK);
+    store_mem_set_max(bench->store, usage.used_bytes + 8);
+    bench_queue_verb(bench, "q", &verb_queue_resume);
+    bench_pass(bench, 2000);
+    assert_false(bench_is_answered(&waiter->call));
+    store_mem_set_max(bench->store, 0);
+    assert_in_range(shard_next_ms(bench->shard), bench->now_ms, bench->now_ms + 1000);
+    bench_pass(bench, 1000); /* and nobody calls */
+    assert_true(bench_is_answered(&waiter->call));
+    assert_true(bench_is_task(waiter, 0, "a"));
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_a_waiter_whose_session_is_gone_takes_no_task),
         cmocka_unit_test(test_a_paused_queue_keeps_its_waiters_until_it_is_resumed),
         cmocka_unit_test(test_waiters_are_limited),
+        cmocka_unit_test(test_waiters_that_found_no_room_are_served_once_there_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

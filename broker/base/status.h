@@ -48,7 +48,13 @@
     X(LIMIT_REACHED, 18, "resource_exhausted", 429, 8, false,                                      \
       "a count of things kept is at its limit")                                                    \
     X(CANCELED, 19, "canceled", 499, 1, true, "the client gave up")                                \
-    X(WRONG_METHOD, 20, "unimplemented", 405, 12, false, "the HTTP method does not fit the path")
+    X(WRONG_METHOD, 20, "unimplemented", 405, 12, false, "the HTTP method does not fit the path")  \
+    X(UNAUTHENTICATED, 21, "unauthenticated", 401, 16, false,                                      \
+      "the broker does not know who calls: send a valid token")                                    \
+    X(PERMISSION_DENIED, 22, "permission_denied", 403, 7, false,                                   \
+      "the caller has no right to do this")                                                        \
+    X(RATE_LIMITED, 23, "resource_exhausted", 429, 8, true,                                        \
+      "the caller asks more than it may; try again later")
 
 enum status {
 #define X(name, number, code, http, grpc, retryable, sentence) STATUS_##name = number,

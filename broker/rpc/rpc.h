@@ -33,7 +33,8 @@
     X(CONNECT_PROTOCOL_VERSION, "connect-protocol-version")                                        \
     X(CONNECT_TIMEOUT_MS, "connect-timeout-ms")                                                    \
     X(IF_NONE_MATCH, "if-none-match")                                                              \
-    X(TRACEPARENT, TRACEPARENT_KEY)
+    X(TRACEPARENT, TRACEPARENT_KEY)                                                                \
+    X(AUTHORIZATION, "authorization")
 
 enum rpc_header {
 #define X(name, text) RPC_HEADER_##name,

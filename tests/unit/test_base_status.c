@@ -39,12 +39,14 @@ static const struct {
     {"deadline_exceeded", 504, 4},
     {"not_found", 404, 5},
     {"already_exists", 409, 6},
+    {"permission_denied", 403, 7},
     {"resource_exhausted", 429, 8},
     {"failed_precondition", 400, 9},
     {"unimplemented", 404, 12}, /* Connect itself has 501, and reads 404 as this code */
     {"internal", 500, 13},
     {"unavailable", 503, 14},
     {"data_loss", 500, 15},
+    {"unauthenticated", 401, 16},
 };
 
 static void test_codes_are_those_of_connect_and_grpc(void **state)

@@ -16,7 +16,7 @@
                                                            "differ");
 STATUS_TABLE(X)
 #undef X
-_Static_assert(ACKD_WRONG_METHOD + 1 == STATUS_COUNT, "ackd/error.h lacks a status");
+_Static_assert(ACKD_RATE_LIMITED + 1 == STATUS_COUNT, "ackd/error.h lacks a status");
 
 const char *ackd_version(void)
 {

@@ -21,26 +21,29 @@
 /* The numbers are those of `ackd.v1.Status` on the wire; they never change. */
 enum ackd_status {
     ACKD_OK = 0,
-    ACKD_MALFORMED = 1,         /* the request (or the reply) can't be read */
-    ACKD_INVALID = 2,           /* an argument or field breaks its rule; mend the caller */
-    ACKD_TOO_LARGE = 3,         /* a size or count is over its limit */
-    ACKD_QUEUE_NOT_FOUND = 4,   /* no queue of that name: make it, or mend the name */
-    ACKD_QUEUE_EXISTS = 5,      /* a queue of that name exists with another config */
-    ACKD_TASK_NOT_FOUND = 6,    /* no task of that ID in the queue */
-    ACKD_SESSION_NOT_FOUND = 7, /* the session was closed or has expired: open another */
-    ACKD_NOT_FOUND = 8,         /* no such result, dataset or dead letter */
-    ACKD_LEASE_LOST = 9,        /* the lease is not yours any more: drop the work */
-    ACKD_WRONG_STATE = 10,      /* the thing exists, but not in a state that allows this */
-    ACKD_DUPLICATE = 11,        /* published before: a success for whoever repeats a publish */
-    ACKD_STORE_FULL = 12,       /* the broker's store is nearly full: publish later */
-    ACKD_UNAVAILABLE = 13,      /* not reached, starting or draining: try again */
-    ACKD_TIMEOUT = 14,          /* the time limit ran out first: try again */
-    ACKD_UNIMPLEMENTED = 15,    /* this broker or this build of the library can't do that */
-    ACKD_INTERNAL = 16,         /* a fault of the broker, or no memory here */
-    ACKD_CORRUPT = 17,          /* a stored record fails its checksum */
-    ACKD_LIMIT_REACHED = 18,    /* a count of things kept is at its limit */
-    ACKD_CANCELED = 19,         /* cut short by this side */
-    ACKD_WRONG_METHOD = 20      /* never seen by users of libackd */
+    ACKD_MALFORMED = 1,          /* the request (or the reply) can't be read */
+    ACKD_INVALID = 2,            /* an argument or field breaks its rule; mend the caller */
+    ACKD_TOO_LARGE = 3,          /* a size or count is over its limit */
+    ACKD_QUEUE_NOT_FOUND = 4,    /* no queue of that name: make it, or mend the name */
+    ACKD_QUEUE_EXISTS = 5,       /* a queue of that name exists with another config */
+    ACKD_TASK_NOT_FOUND = 6,     /* no task of that ID in the queue */
+    ACKD_SESSION_NOT_FOUND = 7,  /* the session was closed or has expired: open another */
+    ACKD_NOT_FOUND = 8,          /* no such result, dataset or dead letter */
+    ACKD_LEASE_LOST = 9,         /* the lease is not yours any more: drop the work */
+    ACKD_WRONG_STATE = 10,       /* the thing exists, but not in a state that allows this */
+    ACKD_DUPLICATE = 11,         /* published before: a success for whoever repeats a publish */
+    ACKD_STORE_FULL = 12,        /* the broker's store is nearly full: publish later */
+    ACKD_UNAVAILABLE = 13,       /* not reached, starting or draining: try again */
+    ACKD_TIMEOUT = 14,           /* the time limit ran out first: try again */
+    ACKD_UNIMPLEMENTED = 15,     /* this broker or this build of the library can't do that */
+    ACKD_INTERNAL = 16,          /* a fault of the broker, or no memory here */
+    ACKD_CORRUPT = 17,           /* a stored record fails its checksum */
+    ACKD_LIMIT_REACHED = 18,     /* a count of things kept is at its limit */
+    ACKD_CANCELED = 19,          /* cut short by this side */
+    ACKD_WRONG_METHOD = 20,      /* never seen by users of libackd */
+    ACKD_UNAUTHENTICATED = 21,   /* no token, or none that the broker takes: mend the token */
+    ACKD_PERMISSION_DENIED = 22, /* the token lacks a right on the queue */
+    ACKD_RATE_LIMITED = 23       /* more than the caller may ask for: try again later */
 };
 
 struct ackd_error {

@@ -24,6 +24,7 @@
 #define SHARDS_MAX 64
 
 static enum status take_directory(struct broker *self, struct error *error);
+static enum status open_auth(struct broker *self, struct error *error);
 static enum status open_service(struct broker *self, struct error *error);
 static enum status open_tls(struct broker *self, struct error *error);
 static enum status open_net(struct broker *self, struct error *error);
@@ -37,6 +38,8 @@ enum status broker_open(struct broker *self, const struct config *config, const 
     status = open_tls(self, error);
     if (status == STATUS_OK)
         status = take_directory(self, error);
+    if (status == STATUS_OK)
+        status = open_auth(self, error);
     if (status == STATUS_OK)
         status = open_service(self, error);
     if (status == STATUS_OK)
@@ -68,6 +71,7 @@ void broker_close(struct broker *self)
     service_close(self->service); /* posts the last letters, which the net threads still deliver */
     net_close(self->net);
     tls_context_close(self->tls);
+    auth_close(self->auth);
     if (self->lock >= 0)
         store_lock_release(self->lock);
 }
@@ -105,6 +109,22 @@ static enum status take_directory(struct broker *self, struct error *error)
                          "%s is there, so --shards %d is too few: shards can't be taken away",
                          beyond, (int)self->config->shards);
     return STATUS_OK;
+}
+
+static const char *text_or_null(const char *text)
+{
+    return *text == '\0' ? NULL : text;
+}
+
+static enum status open_auth(struct broker *self, struct error *error)
+{
+    const struct config *config = self->config;
+    const struct auth_options options = {
+        .data_dir = uses_directory(self) ? config->data_dir : NULL,
+        .admin_token_file = text_or_null(config->admin_token_file),
+    };
+
+    return auth_open(&options, &self->auth, error);
 }
 
 static enum status open_store(struct broker *self, int shard, struct store **ret_store,
@@ -163,6 +183,7 @@ static enum status open_service(struct broker *self, struct error *error)
         .context = self,
         .face_stats = face_stats,
         .version = self->version,
+        .auth = auth_is_on(self->auth) ? self->auth : NULL,
     };
 
     ASSERT(options.shard_count <= SHARDS_MAX);
@@ -198,6 +219,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .service = self->service,
         .counters = &self->counters,
         .calls_budget = &self->calls_budget,
+        .auth = self->auth,
         .version = self->version,
         .started_unix_ms = service_now_ms(self->service),
         .metrics_queues = config->metrics_queues,
@@ -207,6 +229,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .counters = &self->counters,
         .listen = config->listen.items,
         .listen_count = config->listen.count,
+        .loopback_only = !auth_is_on(self->auth) && config->insecure == 0,
         .io_threads = (int)config->io_threads,
         .connections_max = config->connections_max,
         .memory_bytes_max = config->memory_bytes_max,

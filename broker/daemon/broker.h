@@ -14,6 +14,7 @@ struct broker {
     int lock; /* of the data directory; -1: none */
     struct counters counters;
     struct budget calls_budget;
+    struct auth *auth;
     struct service *service;
     struct rpc rpc;
     struct tls_context *tls; /* NULL: in the clear */

@@ -112,7 +112,8 @@ static enum status read_environment(struct config *config, struct error *error)
     return STATUS_OK;
 }
 
-/* "--flag value" or "--flag=value" at argv[*at]; moves *at to its last word. */
+/* "--flag value", "--flag=value", or for a switch "--flag" at argv[*at]; moves *at to its last
+ * word. */
 static enum status read_flag(char **argv, int *at, const struct option **ret_option,
                              const char **ret_text, struct error *error)
 {
@@ -124,7 +125,10 @@ static enum status read_flag(char **argv, int *at, const struct option **ret_opt
     *ret_option = option_find(flag + 2, length - 2);
     if (*ret_option == NULL)
         return error_set(error, STATUS_INVALID, "there is no flag %.*s", (int)length, flag);
-    *ret_text = flag[length] == '=' ? flag + length + 1 : argv[++*at];
+    if (flag[length] == '=')
+        *ret_text = flag + length + 1;
+    else
+        *ret_text = (*ret_option)->kind == OPTION_SWITCH ? "yes" : argv[++*at];
     if (*ret_text == NULL)
         return error_set(error, STATUS_INVALID, "%s needs a value", flag);
     return STATUS_OK;
@@ -219,7 +223,8 @@ static void print_option(FILE *out, const struct option *option)
     char text[400];
     char range[120];
 
-    snprintf(head, sizeof head, "  --%s %s", option->flag, option->values);
+    snprintf(head, sizeof head, "  --%s %s", option->flag,
+             option->kind == OPTION_SWITCH ? "" : option->values);
     describe_range(option, range, sizeof range);
     snprintf(text, sizeof text, "%s%s", option->text, range);
     fprintf(out, "%-*s", TEXT_COLUMN, head);

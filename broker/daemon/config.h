@@ -19,7 +19,8 @@
 #define CONFIG_LISTEN_MAX 8
 
 /* TEXT as it is; COUNT a number; SIZE bytes, with KiB, MiB, GiB or TiB; DURATION milliseconds, or
- * with ms, s, m, h, d; CHOICE one of `values`; LIST may be given several times. */
+ * with ms, s, m, h, d; CHOICE one of `values`; SWITCH the same of no and yes, where the flag
+ * alone means yes; LIST may be given several times. */
 #define CONFIG_TABLE(X)                                                                            \
     /* group, field, flag, kind, values, min, max, default, text */                                \
     X(STORAGE, data_dir, "data-dir", TEXT, "DIR", 0, 0, "",                                        \
@@ -69,6 +70,12 @@
       "for a TLS handshake")                                                                       \
     X(SECURITY, handshakes_max, "max-handshakes", COUNT, "N", 1, 1000000, "1000",                  \
       "TLS handshakes under way at once; one more ends the oldest")                                \
+    X(SECURITY, admin_token_file, "admin-token-file", TEXT, "FILE", 0, 0, "",                      \
+      "a token that may do everything, made by `ackctl token generate`, a line each; whoever "     \
+      "calls then needs a token; read again when it changes")                                      \
+    X(SECURITY, insecure, "insecure", SWITCH, "no|yes", 0, 0, "no",                                \
+      "listen beyond loopback without authentication: whoever reaches the port controls "          \
+      "every queue")                                                                               \
     X(PROCESS, stop_timeout_ms, "stop-timeout", DURATION, "TIME", 0, 3600000, "10s",               \
       "how long SIGTERM waits for requests that are being served")                                 \
     X(PROCESS, port_file, "port-file", TEXT, "FILE", 0, 0, "",                                     \
@@ -87,6 +94,7 @@ typedef int64_t config_COUNT;
 typedef int64_t config_SIZE;
 typedef int64_t config_DURATION;
 typedef int64_t config_CHOICE; /* index in `values` */
+typedef int64_t config_SWITCH; /* 0 or 1 */
 typedef struct config_list {
     const char *items[CONFIG_LISTEN_MAX];
     int count;

@@ -169,6 +169,7 @@ enum status option_set(const struct option *self, struct config *config, const c
     case OPTION_LIST:
         return add_item(self, member, text, error);
     case OPTION_CHOICE:
+    case OPTION_SWITCH:
         return set_choice(self, member, text, error);
     default:
         return set_number(self, member, text, error);

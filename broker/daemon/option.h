@@ -16,6 +16,7 @@ enum option_kind {
     OPTION_SIZE,
     OPTION_DURATION,
     OPTION_CHOICE,
+    OPTION_SWITCH,
     OPTION_LIST,
     OPTION_LIMIT /* SIZE or COUNT, as its unit says */
 };

@@ -26,6 +26,8 @@
     X(204, "No Content")                                                                           \
     X(304, "Not Modified")                                                                         \
     X(400, "Bad Request")                                                                          \
+    X(401, "Unauthorized")                                                                         \
+    X(403, "Forbidden")                                                                            \
     X(404, "Not Found")                                                                            \
     X(405, "Method Not Allowed")                                                                   \
     X(408, "Request Timeout")                                                                      \

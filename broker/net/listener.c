@@ -30,7 +30,8 @@
 #define PAUSE_MS 100
 #define COMPLAIN_MS 10000
 
-static enum status bind_one(struct listener *self, const char *text, struct error *error);
+static enum status bind_one(struct listener *self, const char *text, bool loopback_only,
+                            struct error *error);
 static void start_polling(struct listener *self);
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -41,7 +42,7 @@ enum status listener_open(struct listener *self, const struct net_options *optio
                               .tls = options->tls != NULL,
                               .counters = options->counters};
     for (int i = 0; i < options->listen_count; i++) {
-        enum status status = bind_one(self, options->listen[i], error);
+        enum status status = bind_one(self, options->listen[i], options->loopback_only, error);
 
         if (status != STATUS_OK) {
             listener_abort(self);
@@ -124,7 +125,8 @@ static int open_socket(struct sockaddr_storage *address)
     return -1;
 }
 
-static enum status bind_one(struct listener *self, const char *text, struct error *error)
+static enum status bind_one(struct listener *self, const char *text, bool loopback_only,
+                            struct error *error)
 {
     struct listener_socket *next = &self->sockets[self->count];
     struct sockaddr_storage address = {0};
@@ -134,15 +136,18 @@ static enum status bind_one(struct listener *self, const char *text, struct erro
                          "\"%s\" is no address to listen on: give IP:PORT, such as 127.0.0.1:7333 "
                          "or [::1]:7333",
                          text);
+    if (loopback_only && !is_loopback(&address))
+        return error_set(error, STATUS_INVALID,
+                         "%s can be reached from other machines, and this broker has no "
+                         "authentication: give it --admin-token-file, or accept the risk with "
+                         "--insecure",
+                         text);
     next->socket = open_socket(&address);
     if (next->socket < 0)
         return error_set(error, STATUS_UNAVAILABLE, "can't listen on %s: %s", text,
                          strerror(errno));
     name_address(next, &address);
     self->count++;
-    if (!is_loopback(&address))
-        LOG_WARN("listening_without_authentication", LOG_STRING("address", next->address),
-                 LOG_STRING("advice", "whoever reaches this address controls every queue"));
     return STATUS_OK;
 }
 

@@ -23,6 +23,7 @@ struct net_options {
     struct counters *counters;
     const char *const *listen; /* "127.0.0.1:7333", "[::1]:0": numeric; port 0: any free one */
     int listen_count;          /* 1 .. NET_LISTEN_MAX */
+    bool loopback_only;        /* any other address is refused */
     int io_threads;            /* 1 .. 64 */
     int64_t connections_max;
     int64_t memory_bytes_max; /* of requests being read and served; past it large ones are refused.

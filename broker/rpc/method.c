@@ -11,17 +11,20 @@
 #include "ackd/v1/result.pb-c.h"
 #include "ackd/v1/session.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
+#include "ackd/v1/token.pb-c.h"
 #include "base/assert.h"
 
 static const struct method methods[METHOD_COUNT] = {
-#define X(group, rpc, handler_, request_, response_)                                               \
+#define X(group, rpc, handler_, request_, response_, rights_, reach_)                              \
     [METHOD_##handler_] = {.path = "/ackd.v1." #group "/" #rpc,                                    \
                            .path_size = sizeof("/ackd.v1." #group "/" #rpc) - 1,                   \
                            .service = #group,                                                      \
                            .name = #rpc,                                                           \
                            .request = &ackd__v1__##request_##__descriptor,                         \
                            .response = &ackd__v1__##response_##__descriptor,                       \
-                           .handler = service_##handler_},
+                           .handler = service_##handler_,                                          \
+                           .rights = RIGHT_##rights_,                                              \
+                           .reach = REACH_##reach_},
     SERVICE_METHODS(X)
 #undef X
 };

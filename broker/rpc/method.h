@@ -14,7 +14,7 @@
 #include "service/service.h"
 
 enum method_number {
-#define X(service, rpc, handler, request, response) METHOD_##handler,
+#define X(service, rpc, handler, request, response, rights, reach) METHOD_##handler,
     SERVICE_METHODS(X)
 #undef X
         METHOD_COUNT
@@ -28,6 +28,8 @@ struct method {
     const ProtobufCMessageDescriptor *request;
     const ProtobufCMessageDescriptor *response;
     void (*handler)(struct service *service, struct service_call *call);
+    uint8_t rights; /* one of these is needed (enum right) */
+    enum reach reach;
 };
 
 /* By path; NULL if there is no such method. */

@@ -8,10 +8,13 @@
  *   /readyz                 200 while work is taken, 503 with the reason when not
  *   /metrics                Prometheus' text (metrics.c)
  *   /v1/queues/NAME/scale   a queue's numbers as small JSON, for autoscalers
+ *
+ * The last two take the right to read: on all queues, or on the one they name.
  */
 #include <inttypes.h>
 
 #include "ackd/v1/queue.pb-c.h"
+#include "rpc/caller.h"
 #include "rpc/faces.h"
 #include "rpc/reply.h"
 
@@ -28,17 +31,18 @@ static bool is_scale_path(struct slice path);
 struct route {
     const char *path;
     void (*begin)(struct rpc_request *request);
+    bool is_open; /* to everybody */
 };
 
 static const struct route routes[] = {
-    {"/api", api_begin},
-    {"/healthz", healthz_begin},
-    {"/readyz", readyz_begin},
-    {"/metrics", metrics_begin},
+    {"/api", api_begin, true},
+    {"/healthz", healthz_begin, true},
+    {"/readyz", readyz_begin, true},
+    {"/metrics", metrics_begin, false},
 };
 
-static const struct route scale_route = {SCALE_PREFIX "NAME" SCALE_SUFFIX, scale_begin};
-static const struct route dashboard_route = {"/", dashboard_begin};
+static const struct route scale_route = {SCALE_PREFIX "NAME" SCALE_SUFFIX, scale_begin, false};
+static const struct route dashboard_route = {"/", dashboard_begin, true};
 
 static const struct route *find_route(struct slice path)
 {
@@ -60,6 +64,28 @@ static void refuse_path(struct rpc_request *request)
                  method ? "method" : "page", shown, (const char *)request->path.data);
 }
 
+static struct slice name_in_path(struct slice path)
+{
+    size_t begin = strlen(SCALE_PREFIX);
+
+    return slice_of(path.data + begin, path.size - begin - strlen(SCALE_SUFFIX));
+}
+
+static void begin_route(struct rpc_request *request, const struct route *route)
+{
+    bool one_queue = route == &scale_route;
+    struct error error = ERROR_NONE;
+
+    if (!route->is_open && !caller_identify(request))
+        return;
+    if (!route->is_open &&
+        caller_may(request, RIGHT_READ, one_queue ? REACH_QUEUE : REACH_BROKER,
+                   one_queue ? name_in_path(request->path) : SLICE_EMPTY, &error) != STATUS_OK)
+        reply_error(request, &error);
+    else
+        route->begin(request);
+}
+
 void plain_begin(struct rpc_request *request)
 {
     const struct route *route = find_route(request->path);
@@ -69,7 +95,7 @@ void plain_begin(struct rpc_request *request)
         refuse_path(request);
     } else if (slice_equal(request->verb, slice_of_string("GET")) ||
                slice_equal(request->verb, slice_of_string("HEAD"))) {
-        route->begin(request);
+        begin_route(request, route);
     } else {
         request->header_line = "Allow: GET, HEAD, OPTIONS";
         reply_refuse(request, STATUS_WRONG_METHOD, "this page is read with GET");
@@ -149,10 +175,8 @@ static void scale_done(struct service_call *call)
 /* Queue names need no escaping in a path; a path that holds a '%' names no queue. */
 static void scale_begin(struct rpc_request *request)
 {
-    size_t begin = strlen(SCALE_PREFIX);
-    size_t size = request->path.size - begin - strlen(SCALE_SUFFIX);
     Ackd__V1__GetQueueRequest *message = ARENA_NEW(request->arena, Ackd__V1__GetQueueRequest);
-    char *name = arena_string(request->arena, slice_of(request->path.data + begin, size));
+    char *name = arena_string(request->arena, name_in_path(request->path));
 
     if (message == NULL || name == NULL) {
         reply_refuse(request, STATUS_UNAVAILABLE, "there is no memory for the request");

@@ -9,6 +9,7 @@
 #include "ackd/v1/common.pb-c.h"
 #include "base/budget.h"
 #include "base/log.h"
+#include "rpc/caller.h"
 
 static bool is_lost(struct rpc_request *request);
 
@@ -41,6 +42,7 @@ void reply_done_as(struct rpc_request *request, enum status status, int http_sta
         http_status = status_http(status);
         content_type = NULL;
     }
+    caller_forget(request);
     request->http_status = http_status;
     request->content_type = content_type;
     counter_add(&request->rpc->options.counters->requests[row][status], 1);

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "rpc/caller.h"
 #include "rpc/faces.h"
 #include "rpc/reply.h"
 #include "service/figures.h"
@@ -39,6 +40,7 @@ void rpc_begin(struct rpc *self, struct rpc_request *request)
     request->trace = traceparent_trace_id(request->headers[RPC_HEADER_TRACEPARENT]);
     request->timeout_ms = 0;
     request->header_line = NULL;
+    request->principal = NULL;
     request->calling = false;
     counter_add(&self->options.counters->in_flight, 1);
 
@@ -82,6 +84,7 @@ static void prepare_call(struct rpc_request *request, const ProtobufCMessage *me
         .arena = request->arena,
         .request = message,
         .mailbox = request->mailbox,
+        .scope = request->principal == NULL ? NULL : &request->scope,
         .deadline_ms = request->timeout_ms == 0 ? 0 : service_now_ms(service) + request->timeout_ms,
         .traceparent = traceparent_of(request),
         .done = done,

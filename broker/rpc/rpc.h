@@ -16,6 +16,7 @@
 #ifndef ACKD_RPC_RPC_H
 #define ACKD_RPC_RPC_H
 
+#include "auth/auth.h"
 #include "base/arena.h"
 #include "base/budget.h"
 #include "base/buffer.h"
@@ -47,6 +48,7 @@ struct rpc_options {
     struct service *service;
     struct counters *counters;
     const struct budget *calls_budget; /* of the requests' arenas; or NULL */
+    struct auth *auth;                 /* NULL: everybody may do everything */
     const char *version;
     int64_t started_unix_ms;
     int64_t metrics_queues; /* in /metrics by themselves; and so many datasets */
@@ -90,7 +92,9 @@ struct rpc_request {
     struct rpc *rpc;
     const struct method *method; /* NULL: not a method's path */
     enum codec codec;
-    struct trace_id trace; /* of its traceparent */
+    struct trace_id trace;       /* of its traceparent */
+    struct principal *principal; /* who calls; NULL: authentication is off */
+    struct scope scope;          /* what it may, once that was looked at */
     struct service_call call;
     bool calling; /* the service has the call */
 };

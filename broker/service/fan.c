@@ -56,6 +56,7 @@ static bool make_calls(struct fan *self, size_t size, const struct verb *verb,
         arena_init(&self->arenas[i], REPLY_BYTES_MAX);
         arena_set_budget(&self->arenas[i], arena->budget);
         call_init(self->calls[i], verb, &self->arenas[i], self->call->mailbox, finished, self);
+        self->calls[i]->scope = self->call->scope;
         if (prepare != NULL)
             prepare(self, self->calls[i], i);
     }

@@ -201,6 +201,7 @@ void send_call(struct service_call *call, struct shard *shard, struct call *base
     *sent = (struct sent){call, shard, base, build};
     call->pending = sent;
     call_init(base, verb, call->arena, call->mailbox, finished, sent);
+    base->scope = call->scope;
     shard_send(shard, base);
 }
 

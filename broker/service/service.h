@@ -24,44 +24,76 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/grant.h"
 #include "core/limits.h"
 #include "shard/mailbox.h"
 
-/* service, RPC, handler (service_##handler), request message, response message. */
+/* service, RPC, handler (service_##handler), request message, response message; which of the
+ * caller's rights it takes (enum right, RIGHT_READ_WORK), and what it reaches (enum reach). */
 #define SERVICE_METHODS(X)                                                                         \
-    X(QueueService, Create, queue_create, create_queue_request, create_queue_response)             \
-    X(QueueService, Get, queue_get, get_queue_request, get_queue_response)                         \
-    X(QueueService, List, queue_list, list_queues_request, list_queues_response)                   \
-    X(QueueService, Update, queue_update, update_queue_request, update_queue_response)             \
-    X(QueueService, Delete, queue_delete, delete_queue_request, delete_queue_response)             \
-    X(QueueService, Pause, queue_pause, pause_queue_request, pause_queue_response)                 \
-    X(QueueService, Resume, queue_resume, resume_queue_request, resume_queue_response)             \
-    X(QueueService, Purge, queue_purge, purge_queue_request, purge_queue_response)                 \
-    X(TaskService, Publish, publish, publish_request, publish_response)                            \
-    X(TaskService, Lease, lease, lease_request, lease_response)                                    \
-    X(TaskService, Renew, renew, renew_request, renew_response)                                    \
-    X(TaskService, Ack, ack, ack_request, ack_response)                                            \
-    X(TaskService, Nack, nack, nack_request, nack_response)                                        \
+    X(QueueService, Create, queue_create, create_queue_request, create_queue_response, ADMIN,      \
+      NAME)                                                                                        \
+    X(QueueService, Get, queue_get, get_queue_request, get_queue_response, ANY, NAME)              \
+    X(QueueService, List, queue_list, list_queues_request, list_queues_response, ANY, LISTED)      \
+    X(QueueService, Update, queue_update, update_queue_request, update_queue_response, ADMIN,      \
+      NAME)                                                                                        \
+    X(QueueService, Delete, queue_delete, delete_queue_request, delete_queue_response, ADMIN,      \
+      NAME)                                                                                        \
+    X(QueueService, Pause, queue_pause, pause_queue_request, pause_queue_response, ADMIN, NAME)    \
+    X(QueueService, Resume, queue_resume, resume_queue_request, resume_queue_response, ADMIN,      \
+      NAME)                                                                                        \
+    X(QueueService, Purge, queue_purge, purge_queue_request, purge_queue_response, ADMIN, NAME)    \
+    X(TaskService, Publish, publish, publish_request, publish_response, PUBLISH, QUEUE)            \
+    X(TaskService, Lease, lease, lease_request, lease_response, WORK, QUEUE)                       \
+    X(TaskService, Renew, renew, renew_request, renew_response, WORK, HELD)                        \
+    X(TaskService, Ack, ack, ack_request, ack_response, WORK, HELD)                                \
+    X(TaskService, Nack, nack, nack_request, nack_response, WORK, HELD)                            \
     X(TaskService, SaveCheckpoint, save_checkpoint, save_checkpoint_request,                       \
-      save_checkpoint_response)                                                                    \
-    X(TaskService, Get, task_get, get_task_request, get_task_response)                             \
-    X(TaskService, List, task_list, list_tasks_request, list_tasks_response)                       \
-    X(TaskService, Cancel, task_cancel, cancel_tasks_request, cancel_tasks_response)               \
-    X(SessionService, Open, session_open, open_session_request, open_session_response)             \
-    X(SessionService, Heartbeat, session_heartbeat, heartbeat_request, heartbeat_response)         \
-    X(SessionService, Close, session_close, close_session_request, close_session_response)         \
-    X(SessionService, List, session_list, list_sessions_request, list_sessions_response)           \
-    X(DeadLetterService, List, dead_list, list_dead_request, list_dead_response)                   \
-    X(DeadLetterService, Redrive, dead_redrive, redrive_request, redrive_response)                 \
-    X(DeadLetterService, Delete, dead_delete, delete_dead_request, delete_dead_response)           \
-    X(ResultService, Get, result_get, get_result_request, get_result_response)                     \
-    X(ResultService, List, result_list, list_results_request, list_results_response)               \
-    X(DatasetService, List, dataset_list, list_datasets_request, list_datasets_response)           \
-    X(DatasetService, Get, dataset_get, get_dataset_request, get_dataset_response)                 \
-    X(AdminService, Stats, stats, stats_request, stats_response)                                   \
-    X(AdminService, Backup, backup, backup_request, backup_response)                               \
-    X(AdminService, Check, check, check_request, check_response)
+      save_checkpoint_response, WORK, HELD)                                                        \
+    X(TaskService, Get, task_get, get_task_request, get_task_response, READ, QUEUE)                \
+    X(TaskService, List, task_list, list_tasks_request, list_tasks_response, READ, QUEUE)          \
+    X(TaskService, Cancel, task_cancel, cancel_tasks_request, cancel_tasks_response, ADMIN, QUEUE) \
+    X(SessionService, Open, session_open, open_session_request, open_session_response, WORK,       \
+      QUEUE)                                                                                       \
+    X(SessionService, Heartbeat, session_heartbeat, heartbeat_request, heartbeat_response, WORK,   \
+      HELD)                                                                                        \
+    X(SessionService, Close, session_close, close_session_request, close_session_response, WORK,   \
+      HELD)                                                                                        \
+    X(SessionService, List, session_list, list_sessions_request, list_sessions_response, READ,     \
+      LISTED)                                                                                      \
+    X(DeadLetterService, List, dead_list, list_dead_request, list_dead_response, READ, QUEUE)      \
+    X(DeadLetterService, Redrive, dead_redrive, redrive_request, redrive_response, ADMIN, QUEUE)   \
+    X(DeadLetterService, Delete, dead_delete, delete_dead_request, delete_dead_response, ADMIN,    \
+      QUEUE)                                                                                       \
+    X(ResultService, Get, result_get, get_result_request, get_result_response, READ, QUEUE)        \
+    X(ResultService, List, result_list, list_results_request, list_results_response, READ_WORK,    \
+      QUEUE)                                                                                       \
+    X(DatasetService, List, dataset_list, list_datasets_request, list_datasets_response, READ,     \
+      QUEUE)                                                                                       \
+    X(DatasetService, Get, dataset_get, get_dataset_request, get_dataset_response, READ, QUEUE)    \
+    X(AdminService, Stats, stats, stats_request, stats_response, READ, BROKER)                     \
+    X(AdminService, Backup, backup, backup_request, backup_response, ADMIN, BROKER)                \
+    X(AdminService, Check, check, check_request, check_response, ADMIN, BROKER)                    \
+    X(TokenService, Create, token_create, create_token_request, create_token_response, ADMIN,      \
+      BROKER)                                                                                      \
+    X(TokenService, List, token_list, list_tokens_request, list_tokens_response, ADMIN, BROKER)    \
+    X(TokenService, Rotate, token_rotate, rotate_token_request, rotate_token_response, ADMIN,      \
+      BROKER)                                                                                      \
+    X(TokenService, Revoke, token_revoke, revoke_token_request, revoke_token_response, ADMIN,      \
+      BROKER)
 
+/* A worker asks its results which tasks are done already. */
+#define RIGHT_READ_WORK (RIGHT_READ | RIGHT_WORK)
+
+enum reach {
+    REACH_QUEUE,  /* the queue that the request's `queue` names */
+    REACH_NAME,   /* ... its `name` */
+    REACH_HELD,   /* the queues of its lease tokens or session: the shard looks */
+    REACH_LISTED, /* a `queue` if one is named, else all that the caller may see */
+    REACH_BROKER  /* the whole broker: takes the right on `*` */
+};
+
+struct auth;
 struct service;
 struct store;
 
@@ -71,6 +103,7 @@ struct service_call {
     const ProtobufCMessage *request; /* of the method's type, in `arena` */
     struct mailbox *mailbox;         /* of the calling thread */
     struct slice traceparent;        /* of the caller, well-formed; empty: none */
+    const struct scope *scope;       /* queues that it may touch; NULL: all. Until `done` */
     int64_t deadline_ms; /* by the service's clock; 0: none. A long poll ends before it. */
     void (*done)(struct service_call *self);
     void *owner; /* the face's own */
@@ -101,6 +134,7 @@ struct service_options {
     void (*face_stats)(void *context, int64_t *ret_connections, int64_t *ret_requests,
                        int64_t *ret_refused);
     const char *version;
+    struct auth *auth; /* for TokenService; NULL: authentication is off */
 };
 
 /* Reads the stores, starts the shards' threads. On an error nothing is left running. The stores are
@@ -124,7 +158,7 @@ void service_cancel(struct service_call *call);
 const struct limits *service_limits(const struct service *self);
 int64_t service_now_ms(const struct service *self);
 
-#define X(group, rpc, handler, request, response)                                                  \
+#define X(group, rpc, handler, request, response, rights, reach)                                   \
     void service_##handler(struct service *self, struct service_call *call);
 SERVICE_METHODS(X)
 #undef X

@@ -24,6 +24,7 @@ void call_init(struct call *self, const struct verb *verb, struct arena *arena,
     self->verb = verb;
     self->mailbox = mailbox;
     self->arena = arena;
+    self->scope = NULL;
     self->error = ERROR_NONE;
     self->progress = (struct progress){0};
     self->kept = self->progress;

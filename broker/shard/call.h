@@ -24,6 +24,7 @@
 #include "base/histogram.h"
 #include "base/list.h"
 #include "base/status.h"
+#include "core/grant.h"
 #include "core/record.h"
 #include "core/token.h"
 #include "shard/mailbox.h"
@@ -62,6 +63,9 @@ struct call {
     uint64_t ran_as;         /* its place in the order of all runs */
     struct mailbox *mailbox;
     struct arena *arena;
+    /* Which queues it may touch; NULL: all. What names its queue in words was looked at before it
+     * was sent; lease tokens, sessions and lists are looked at by the verb. */
+    const struct scope *scope;
     struct error error;
     struct progress progress;
     struct progress kept;
@@ -69,7 +73,7 @@ struct call {
     void (*finished)(struct call *self); /* called on the mailbox's thread */
 };
 
-/* `finished` is called when the letter is opened. */
+/* `finished` is called when the letter is opened. The scope is set after it. */
 void call_init(struct call *self, const struct verb *verb, struct arena *arena,
                struct mailbox *mailbox, void (*finished)(struct call *), void *owner);
 

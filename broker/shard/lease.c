@@ -74,8 +74,8 @@ const struct verb verb_lease = {"lease", true, false, run};
 
 static enum status settle_carried(struct shard *shard, struct queue *queue, struct lease_call *call)
 {
-    settle_acks(shard, queue, call->acks, call->ack_count);
-    settle_nacks(shard, queue, call->nacks, call->nack_count);
+    settle_acks(shard, queue, NULL, call->acks, call->ack_count);
+    settle_nacks(shard, queue, NULL, call->nacks, call->nack_count);
     return shard->batch.failed;
 }
 

@@ -173,7 +173,7 @@ static enum call_result run_list(struct shard *shard, struct call *base)
         struct queue *queue = CONTAINER_OF(link, struct queue, link);
         struct queue_view *view = &call->views[call->view_count];
 
-        if (queue->now.deleting)
+        if (queue->now.deleting || !scope_covers_queue(base->scope, queue))
             continue;
         *view = view_of(queue);
         view->name = arena_copy(base->arena, slice_of(queue->name, queue->name_size));

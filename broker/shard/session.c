@@ -52,12 +52,28 @@ static enum call_result run_open(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
+/* A session's ID names its queue to the shard alone. */
+static bool may_touch(struct shard *shard, const struct call *call, const struct session *session)
+{
+    const struct queue *queue;
+
+    if (call->scope == NULL)
+        return true;
+    queue = shard_queue_of_number(shard, session->queue);
+    return queue != NULL && scope_covers_queue(call->scope, queue);
+}
+
 static struct session *find_open(struct shard *shard, struct session_call *call)
 {
     struct session *session = session_find(shard, call->session);
 
     if (session == NULL || session->ended) {
         error_set(&call->call.error, STATUS_SESSION_NOT_FOUND, NULL);
+        return NULL;
+    }
+    if (!may_touch(shard, &call->call, session)) {
+        error_set(&call->call.error, STATUS_PERMISSION_DENIED,
+                  "the right work on the session's queue is missing");
         return NULL;
     }
     return session;
@@ -99,7 +115,7 @@ void session_keep_alive(struct shard *shard, const struct list *calls)
         if (base->verb != &verb_session_heartbeat)
             continue;
         session = session_find(shard, CONTAINER_OF(base, struct session_call, call)->session);
-        if (session != NULL && !session->ended)
+        if (session != NULL && !session->ended && may_touch(shard, base, session))
             heap_move(&shard->session_deadlines, &session->deadline,
                       shard->batch.now_ms + session->session_ms);
     }
@@ -219,7 +235,8 @@ static enum call_result run_list(struct shard *shard, struct call *base)
         struct session *session = CONTAINER_OF(node, struct session, node);
         struct queue *queue = shard_queue_of_number(shard, session->queue);
 
-        if (session->ended || queue == NULL || (only != NULL && queue != only))
+        if (session->ended || queue == NULL || (only != NULL && queue != only) ||
+            !scope_covers_queue(base->scope, queue))
             continue;
         has_room = fill_view(base->arena, session, queue, &call->views[call->view_count++]);
     }

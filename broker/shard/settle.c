@@ -3,7 +3,9 @@
  * settle.c -- what a lease's holder says: ack, nack, renew, checkpoint.
  *
  * Items of a batch stand alone: each gets its own status. A token names its queue and task; if the
- * queue has gone, or was made anew under the old name (the seal differs), the lease is lost.
+ * queue has gone, or was made anew under the old name (the seal differs), the lease is lost. And
+ * if the caller may not work for that queue, the item is refused: nobody before the shard knows
+ * which queue a token is about.
  */
 #include "base/assert.h"
 #include "shard/state.h"
@@ -17,15 +19,17 @@ static struct queue *queue_of_token(struct shard *shard, const struct lease_toke
                : queue;
 }
 
-/* The task that the token is about. `only`: of this queue (NULL: of any). */
+/* The task that the token is about. `only`: of this queue (NULL: of any that `scope` covers). */
 static enum status load(struct shard *shard, const struct lease_token *token, struct queue *only,
-                        struct held *ret_held)
+                        const struct scope *scope, struct held *ret_held)
 {
     struct queue *queue = queue_of_token(shard, token);
     enum status status;
 
     if (queue == NULL || (only != NULL && queue != only))
         return STATUS_LEASE_LOST;
+    if (!scope_covers_queue(scope, queue))
+        return STATUS_PERMISSION_DENIED;
     status = held_load(shard, queue, token->place, ret_held);
     return status == STATUS_TASK_NOT_FOUND ? STATUS_LEASE_LOST : status;
 }
@@ -49,7 +53,8 @@ static enum status copy_id(struct shard *shard, const struct held *held,
     return STATUS_OK;
 }
 
-static enum status settle_ack(struct shard *shard, struct queue *only, struct ack_item *item)
+static enum status settle_ack(struct shard *shard, struct queue *only, const struct scope *scope,
+                              struct ack_item *item)
 {
     struct task_command command = {
         .kind = TASK_ACK,
@@ -60,7 +65,7 @@ static enum status settle_ack(struct shard *shard, struct queue *only, struct ac
     struct held held;
     char id_bytes[TASK_ID_BYTES_MAX];
     struct slice id = SLICE_EMPTY;
-    enum status status = load(shard, &item->token, only, &held);
+    enum status status = load(shard, &item->token, only, scope, &held);
 
     /* The row, and with it the ID, goes with the ack. */
     if (status == STATUS_OK && item->has_result && held.task.state != TASK_DONE)
@@ -78,12 +83,13 @@ static enum status settle_ack(struct shard *shard, struct queue *only, struct ac
 
 /* From the last to the first: a worker acks in the order of its leases, and a B-tree page gives up
  * its rows without moving the others when the last goes first. */
-void settle_acks(struct shard *shard, struct queue *only, struct ack_item **items, size_t count)
+void settle_acks(struct shard *shard, struct queue *only, const struct scope *scope,
+                 struct ack_item **items, size_t count)
 {
     for (size_t i = count; i-- > 0 && shard->batch.failed == STATUS_OK;) {
         items[i]->salvaged = false;
         items[i]->repeated = false;
-        items[i]->status = settle_ack(shard, only, items[i]);
+        items[i]->status = settle_ack(shard, only, scope, items[i]);
     }
 }
 
@@ -101,7 +107,8 @@ static enum status save_checkpoint(struct shard *shard, struct held *held, uint3
     return status;
 }
 
-static enum status settle_nack(struct shard *shard, struct queue *only, struct nack_item *item)
+static enum status settle_nack(struct shard *shard, struct queue *only, const struct scope *scope,
+                               struct nack_item *item)
 {
     struct task_command command = {
         .kind = item->kind,
@@ -113,7 +120,7 @@ static enum status settle_nack(struct shard *shard, struct queue *only, struct n
     bool has_error = item->error.size > 0 || item->kind == TASK_NACK_FAILED;
     struct task_effects effects;
     struct held held;
-    enum status status = load(shard, &item->token, only, &held);
+    enum status status = load(shard, &item->token, only, scope, &held);
 
     if (status == STATUS_OK && item->has_checkpoint)
         status = save_checkpoint(shard, &held, item->token.fence, item->checkpoint);
@@ -122,19 +129,21 @@ static enum status settle_nack(struct shard *shard, struct queue *only, struct n
     return status;
 }
 
-void settle_nacks(struct shard *shard, struct queue *only, struct nack_item **items, size_t count)
+void settle_nacks(struct shard *shard, struct queue *only, const struct scope *scope,
+                  struct nack_item **items, size_t count)
 {
     for (size_t i = 0; i < count && shard->batch.failed == STATUS_OK; i++)
-        items[i]->status = settle_nack(shard, only, items[i]);
+        items[i]->status = settle_nack(shard, only, scope, items[i]);
 }
 
-static enum status settle_renew(struct shard *shard, struct renew_item *item)
+static enum status settle_renew(struct shard *shard, const struct scope *scope,
+                                struct renew_item *item)
 {
     struct task_command command = {
         .kind = TASK_RENEW, .fence = item->token.fence, .lease_ms = item->lease_ms};
     struct task_effects effects;
     struct held held;
-    enum status status = load(shard, &item->token, NULL, &held);
+    enum status status = load(shard, &item->token, NULL, scope, &held);
 
     if (status != STATUS_OK)
         return status;
@@ -149,7 +158,7 @@ static enum call_result run_ack(struct shard *shard, struct call *base)
 {
     struct ack_call *call = CONTAINER_OF(base, struct ack_call, call);
 
-    settle_acks(shard, NULL, call->items, call->item_count);
+    settle_acks(shard, NULL, base->scope, call->items, call->item_count);
     return CALL_DONE;
 }
 
@@ -157,7 +166,7 @@ static enum call_result run_nack(struct shard *shard, struct call *base)
 {
     struct nack_call *call = CONTAINER_OF(base, struct nack_call, call);
 
-    settle_nacks(shard, NULL, call->items, call->item_count);
+    settle_nacks(shard, NULL, base->scope, call->items, call->item_count);
     return CALL_DONE;
 }
 
@@ -166,7 +175,7 @@ static enum call_result run_renew(struct shard *shard, struct call *base)
     struct renew_call *call = CONTAINER_OF(base, struct renew_call, call);
 
     for (size_t i = 0; i < call->item_count && shard->batch.failed == STATUS_OK; i++)
-        call->items[i]->status = settle_renew(shard, call->items[i]);
+        call->items[i]->status = settle_renew(shard, base->scope, call->items[i]);
     return CALL_DONE;
 }
 
@@ -174,7 +183,7 @@ static enum call_result run_checkpoint(struct shard *shard, struct call *base)
 {
     struct checkpoint_call *call = CONTAINER_OF(base, struct checkpoint_call, call);
     struct held held;
-    enum status status = load(shard, &call->token, NULL, &held);
+    enum status status = load(shard, &call->token, NULL, base->scope, &held);
 
     if (status == STATUS_OK)
         status = save_checkpoint(shard, &held, call->token.fence, call->data);

@@ -283,6 +283,10 @@ struct queue *shard_find_queue(struct shard *self, struct slice name, struct err
 /* The same for work in steps: another queue made under that name meanwhile is not meant. */
 struct queue *shard_find_queue_again(struct shard *self, struct slice name, struct call *call);
 struct queue *shard_queue_of_number(struct shard *self, uint32_t number);
+static inline bool scope_covers_queue(const struct scope *scope, const struct queue *queue)
+{
+    return scope == NULL || scope_covers(scope, slice_of(queue->name, queue->name_size));
+}
 /* New objects, in the indexes at once; queue_free also takes a half-built one out again. */
 struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
                         int64_t created_ms);
@@ -450,8 +454,11 @@ enum status result_remove(struct shard *shard, uint32_t queue, struct slice id);
 bool result_exists(struct shard *shard, struct queue *queue, struct slice id);
 
 /* ---- settle.c ---- */
-void settle_acks(struct shard *shard, struct queue *only, struct ack_item **items, size_t count);
-void settle_nacks(struct shard *shard, struct queue *only, struct nack_item **items, size_t count);
+/* `only`: of this queue (NULL: of any that `scope` covers). */
+void settle_acks(struct shard *shard, struct queue *only, const struct scope *scope,
+                 struct ack_item **items, size_t count);
+void settle_nacks(struct shard *shard, struct queue *only, const struct scope *scope,
+                  struct nack_item **items, size_t count);
 
 /* ---- lease.c ---- */
 /* STATUS_UNAVAILABLE: no memory for the reply, and nothing was changed; else the batch's. */

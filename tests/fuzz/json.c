@@ -15,6 +15,7 @@
 #include "ackd/v1/result.pb-c.h"
 #include "ackd/v1/session.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
+#include "ackd/v1/token.pb-c.h"
 #include "codec/codec.h"
 #include "fuzz.h"
 #include "service/service.h"
@@ -23,7 +24,7 @@
 #define AS_PROTOBUF 0x80
 
 static const ProtobufCMessageDescriptor *const types[] = {
-#define X(group, rpc, handler, request, response)                                                  \
+#define X(group, rpc, handler, request, response, rights, reach)                                   \
     &ackd__v1__##request##__descriptor, &ackd__v1__##response##__descriptor,
     SERVICE_METHODS(X)
 #undef X

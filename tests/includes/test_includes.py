@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_includes.py -- the direction of includes, which is architecture and not taste.
 
-    base <- core <- store <- shard <- service <- rpc <- net <- daemon
+    base <- core <- auth <- store <- shard <- service <- rpc <- net <- daemon
 
 A layer includes itself and what is left of it. Besides: who may see the contract's messages, a
 store engine, a library; and what users of libackd get to see. A rule is a row of a table below; a
@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
-LAYERS = ("base", "core", "store", "shard", "service", "rpc", "net", "daemon")
+LAYERS = ("base", "core", "auth", "store", "shard", "service", "rpc", "net", "daemon")
 CONTRACT = ("ackd/v1/", "codec/")  # messages, and the codecs over their descriptors
 
 # Folder -> prefixes of the quoted includes that it may have; its own folder is always allowed.
@@ -27,7 +27,8 @@ ALLOWED = {
     "worker-sdk/include": (),
     "worker-sdk/src": ("ackd/", "base/", "codec/"),
     "worker-sdk/examples": ("ackd/",),
-    "cli": ("cli/", "ackd/", "base/", "codec/", "transport.h"),  # calls as libackd makes them
+    "cli": ("cli/", "ackd/", "base/", "codec/", "transport.h",  # calls as libackd makes them
+            "auth/secret.h"),  # tokens as the broker takes them
 }
 for layer in ("service", "rpc", "net", "daemon"):
     ALLOWED[f"broker/{layer}"] += CONTRACT

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * principal.h -- who calls, once the broker knows: a name, and what it may do.
+ *
+ * Counted, since calls in flight outlive a token that is revoked and a key that is rotated. Never
+ * changed after it was made, so any thread may read one that it holds.
+ */
+#ifndef ACKD_AUTH_PRINCIPAL_H
+#define ACKD_AUTH_PRINCIPAL_H
+
+#include <stdatomic.h>
+
+#include "core/grant.h"
+
+#define PRINCIPAL_NAME_BYTES_MAX 256
+
+enum principal_kind { PRINCIPAL_TOKEN, PRINCIPAL_JWT, PRINCIPAL_CERTIFICATE };
+
+struct principal {
+    atomic_int references;
+    enum principal_kind kind;
+    char name[PRINCIPAL_NAME_BYTES_MAX + 1]; /* for logs: "token:ingest", "jwt:SUBJECT" */
+    size_t grant_count;
+    struct grant grants[];
+};
+
+/* Copies the grants; the name is cut to fit. One reference, the caller's. NULL: no memory. */
+struct principal *principal_new(enum principal_kind kind, const char *name,
+                                const struct grant *grants, size_t grant_count);
+struct principal *principal_ref(struct principal *self);
+/* NULL is nothing. */
+void principal_release(struct principal *self);
+
+#endif

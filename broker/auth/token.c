@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * token.c -- one token as the broker keeps it.
+ */
+#include "auth/token.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct token *token_new(const struct secret_key *key, const char *name, const struct grant *grants,
+                        size_t grant_count)
+{
+    struct token *self = calloc(1, sizeof *self);
+
+    if (self == NULL)
+        return NULL;
+    list_init(&self->link);
+    self->key = *key;
+    snprintf(self->name, sizeof self->name, "%s", name);
+    self->principal = principal_new(PRINCIPAL_TOKEN, self->name, grants, grant_count);
+    if (self->principal == NULL) {
+        free(self);
+        return NULL;
+    }
+    return self;
+}
+
+struct token *token_copy(const struct token *self)
+{
+    struct token *copy = calloc(1, sizeof *copy);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, self, sizeof *copy);
+    list_init(&copy->link);
+    principal_ref(copy->principal);
+    return copy;
+}
+
+void token_free(struct token *self)
+{
+    if (self == NULL)
+        return;
+    principal_release(self->principal);
+    secret_wipe(self, sizeof *self);
+    free(self);
+}
+
+static bool lives(int64_t until_ms, int64_t now_ms)
+{
+    return until_ms == TIME_NEVER || now_ms < until_ms;
+}
+
+bool token_accepts(const struct token *self, const struct secret_hash *hash, int64_t now_ms)
+{
+    bool accepted = false;
+
+    for (size_t i = 0; i < TOKEN_SECRETS; i++) {
+        bool equal = secret_equal(&self->secrets[i].hash, hash);
+
+        accepted |= equal & (i < self->secret_count) & lives(self->secrets[i].until_ms, now_ms);
+    }
+    return accepted & lives(self->expires_ms, now_ms);
+}
+
+void token_rotate(struct token *self, const struct secret_hash *hash, int64_t until_ms)
+{
+    self->secrets[1] = self->secrets[0];
+    self->secrets[1].until_ms = until_ms;
+    self->secrets[0] = (struct token_secret){.hash = *hash, .until_ms = TIME_NEVER};
+    self->secret_count = 2;
+}

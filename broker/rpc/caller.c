@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * caller.c -- who makes a request, and whether it may.
+ */
+#include "rpc/caller.h"
+
+#include "base/clock.h"
+#include "rpc/reply.h"
+
+static enum status refuse(uint8_t rights, const char *format_what, struct slice queue,
+                          struct error *error);
+
+bool caller_identify(struct rpc_request *request)
+{
+    struct auth *auth = request->rpc->options.auth;
+    const struct credentials credentials = {
+        .authorization = request->headers[RPC_HEADER_AUTHORIZATION],
+    };
+    struct error error = ERROR_NONE;
+
+    if (!auth_is_on(auth))
+        return true;
+    if (auth_identify(auth, &credentials, clock_wall_ms(), &request->principal, &error) ==
+        STATUS_OK)
+        return true;
+    request->header_line = "WWW-Authenticate: Bearer";
+    reply_error(request, &error);
+    return false;
+}
+
+void caller_forget(struct rpc_request *request)
+{
+    principal_release(request->principal);
+    request->principal = NULL;
+}
+
+static bool covers(const struct scope *scope, enum reach reach, struct slice queue)
+{
+    if (reach == REACH_BROKER)
+        return scope_covers_all(scope);
+    if (queue.size > 0)
+        return scope_covers(scope, queue);
+    return scope_covers_some(scope);
+}
+
+enum status caller_may(struct rpc_request *request, uint8_t rights, enum reach reach,
+                       struct slice queue, struct error *error)
+{
+    if (request->principal == NULL)
+        return STATUS_OK;
+    request->scope = (struct scope){.grants = request->principal->grants,
+                                    .count = request->principal->grant_count,
+                                    .rights = rights};
+    if (covers(&request->scope, reach, queue))
+        return STATUS_OK;
+    if (reach == REACH_BROKER)
+        return refuse(rights, "on all queues (*)", SLICE_EMPTY, error);
+    if (queue.size > 0)
+        return refuse(rights, "on queue", queue, error);
+    return refuse(rights, "on any queue", SLICE_EMPTY, error);
+}
+
+static enum status refuse(uint8_t rights, const char *where, struct slice queue,
+                          struct error *error)
+{
+    int shown = queue.size > QUEUE_NAME_BYTES_MAX ? QUEUE_NAME_BYTES_MAX : (int)queue.size;
+    char names[GRANT_TEXT_BYTES_MAX];
+
+    rights_write(rights, names);
+    return error_set(error, STATUS_PERMISSION_DENIED,
+                     shown > 0 ? "the right %s is missing %s \"%.*s\""
+                               : "the right %s is missing %s%.*s",
+                     names, where, shown, shown > 0 ? (const char *)queue.data : "");
+}
+
+/* The text in a string field of a message; empty if it has no such field. */
+static struct slice text_of(const ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    const char *text;
+
+    if (field == NULL || field->type != PROTOBUF_C_TYPE_STRING)
+        return SLICE_EMPTY;
+    text = *(const char *const *)(const void *)((const char *)message + field->offset);
+    return slice_of_string(text);
+}
+
+enum status caller_may_call(struct rpc_request *request, const ProtobufCMessage *message,
+                            struct error *error)
+{
+    const struct method *method = request->method;
+    struct slice queue = SLICE_EMPTY;
+
+    if (request->principal == NULL)
+        return STATUS_OK;
+    if (method->reach == REACH_QUEUE || method->reach == REACH_LISTED)
+        queue = text_of(message, "queue");
+    else if (method->reach == REACH_NAME)
+        queue = text_of(message, "name");
+    return caller_may(request, method->rights, method->reach, queue, error);
+}

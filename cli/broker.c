@@ -131,6 +131,10 @@ static const char *hint_for(enum status status)
                "after the queue's --dedup-retention.";
     case STATUS_LEASE_LOST:
         return "The task may be with another worker now: lease again.";
+    case STATUS_UNAUTHENTICATED:
+        return "Name the file that holds a valid token with --token-file or ACKD_TOKEN_FILE.";
+    case STATUS_PERMISSION_DENIED:
+        return "`ackctl token create` makes tokens with other grants; it takes admin on *.";
     case STATUS_STORE_FULL:
         return "Let workers finish tasks, or purge and delete queues; see `ackctl stats`.";
     case STATUS_CORRUPT:

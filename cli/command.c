@@ -35,6 +35,11 @@
     X(results_export)                                                                              \
     X(doctor)                                                                                      \
     X(sessions)                                                                                    \
+    X(token_create)                                                                                \
+    X(token_list)                                                                                  \
+    X(token_rotate)                                                                                \
+    X(token_revoke)                                                                                \
+    X(token_generate)                                                                              \
     X(backup)                                                                                      \
     X(check)                                                                                       \
     X(bench_publish)                                                                               \
@@ -65,6 +70,7 @@ const struct command_group command_groups[] = {
     {"queue", "make, look at and change queues"},
     {"dead", "dead letters: tasks that were given up"},
     {"results", "results that came with an ack"},
+    {"token", "who may call the broker"},
     {"bench", "measure a broker and its disk"},
     {NULL, NULL},
 };

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_ackctl.py -- `ackctl token ...` as an operator types it."""
+import json
+import subprocess
+
+import pytest
+from conftest import ACKCTL, write_secret
+
+
+@pytest.fixture
+def ackctl(broker, tmp_path):
+    def run(*arguments, token=broker.admin_token, code=0):
+        file = tmp_path / "token"
+        write_secret(file, token)
+        done = subprocess.run([ACKCTL, "--url", broker.url, "--token-file", file, *arguments],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stderr
+        return done
+    return run
+
+
+def test_a_token_is_made_used_rotated_listed_and_revoked(ackctl):
+    made = ackctl("token", "create", "ingest", "--grant", "publish:a", "-g", "read:a",
+                  "--expires", "7d")
+    secret = made.stdout.strip()
+    name = secret.split("_")[1]
+    assert secret not in made.stderr and "only time" in made.stderr
+    ackctl("queue", "show", "a", token=secret)
+    assert "right admin is missing" in ackctl("queue", "pause", "a", token=secret, code=1).stderr
+    rotated = ackctl("token", "rotate", name, "--overlap", "1h").stdout.strip()
+    for each in (secret, rotated):
+        ackctl("queue", "show", "a", token=each)
+    listed = ackctl("token", "list").stdout
+    assert "publish:a read:a" in listed and "rotating" in listed and secret not in listed
+    rows = [json.loads(line) for line in ackctl("token", "list", "-o", "json").stdout.splitlines()]
+    assert {row["name"] for row in rows} >= {"admin", "ingest"}
+    ackctl("token", "revoke", name)
+    for each in (secret, rotated):
+        assert "not valid" in ackctl("queue", "show", "a", token=each, code=1).stderr
+
+
+def test_the_operators_token_is_changed_in_its_file_alone(ackctl, broker):
+    name = broker.admin_token.split("_")[1]
+    for verb in ("rotate", "revoke"):
+        assert "--admin-token-file" in ackctl("token", verb, name, code=1).stderr
+
+
+def test_a_hint_says_how_to_show_a_token(broker):
+    done = subprocess.run([ACKCTL, "--url", broker.url, "queue", "list"], capture_output=True,
+                          text=True)
+    assert done.returncode == 1 and "ACKD_TOKEN_FILE" in done.stderr
+
+
+def test_a_token_file_that_is_none_is_told(broker, tmp_path):
+    done = subprocess.run([ACKCTL, "--url", broker.url, "--token-file", tmp_path / "none",
+                           "queue", "list"], capture_output=True, text=True)
+    assert done.returncode != 0 and "none" in done.stderr and "be read" in done.stderr

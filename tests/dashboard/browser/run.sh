@@ -29,4 +29,5 @@ cp "$here"/*.mjs "$work/"
 cd "$work"
 export ACKD_BUILD_DIR="$build"
 exec /usr/bin/python3 "$root/tests/support/with_broker.py" \
-    node --test --test-reporter=tap operate.test.mjs strangers.test.mjs people.test.mjs
+    node --test --test-reporter=tap login.test.mjs operate.test.mjs \
+    people.test.mjs strangers.test.mjs

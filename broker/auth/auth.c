@@ -40,6 +40,18 @@ static enum status open_tokens(struct auth *self, struct error *error);
 static enum status read_admin_file(struct auth *self, struct error *error);
 static enum status start_keeper(struct auth *self, struct error *error);
 
+/* Waited for by the monotonic clock: a wall clock that is set back must not put the keeper to
+ * sleep. */
+static void init_stopped(pthread_cond_t *stopped)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(stopped, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 enum status auth_open(const struct auth_options *options, struct auth **ret_auth,
                       struct error *error)
 {
@@ -50,7 +62,7 @@ enum status auth_open(const struct auth_options *options, struct auth **ret_auth
         return error_set(error, STATUS_UNAVAILABLE, "no memory for the tokens");
     self->options = *options;
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->stopped, NULL);
+    init_stopped(&self->stopped);
     status = open_tokens(self, error);
     if (status == STATUS_OK && options->admin_token_file != NULL)
         status = read_admin_file(self, error);
@@ -154,7 +166,7 @@ static bool sleep_until_next(struct auth *self)
     struct timespec until;
     bool going;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOOK_MS / 1000;
     pthread_mutex_lock(&self->mutex);
     while (!self->stopping &&

@@ -74,13 +74,14 @@ static enum status start(struct broker *broker, const struct config *config, str
     return status;
 }
 
-/* Until a signal says to stop. */
+/* Until a signal says to stop. Wakes up for nothing but a signal where there is no file to look at.
+ */
 static void serve(struct broker *broker, int signals_fd)
 {
     int number = 0;
 
     while (number == 0 || number == SIGHUP) {
-        number = signals_next(signals_fd, REFRESH_MS);
+        number = signals_next(signals_fd, broker->tls != NULL ? REFRESH_MS : -1);
         if (number == 0 || number == SIGHUP)
             broker_refresh(broker, number == SIGHUP);
     }

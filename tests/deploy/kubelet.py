@@ -8,28 +8,51 @@ Service is its address. Probes, restarts and the way a pod ends are the kubelet'
 grace, SIGKILL.
 """
 import http.client
+import json
 import os
 import shutil
 import signal
+import ssl
+import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 from manifests import container_of, pod_of, program_of
-from processes import Process, free_port, wait_until
+from processes import BUILD, SOURCE, Process, free_port, wait_until
 
 # So that the kubelet's seconds fit into a test's: probes and their timeouts run faster by it.
 HASTE = 10
 
 
 class Volumes:
-    """Directories that outlive pods, by the path that they are mounted at."""
+    """Directories that outlive pods, by the path that they are mounted at; and the cluster's
+    secrets, as deploy/secrets.sh makes them."""
 
     def __init__(self):
         # Not pytest's, which only its own user may enter.
         self.root = Path(tempfile.mkdtemp(prefix="ackd-volumes-"))
         self.root.chmod(0o755)
+        self.secrets = self.root / "secrets"
+        subprocess.run([SOURCE / "deploy/secrets.sh", self.secrets], check=True,
+                       capture_output=True, env=os.environ | {"ACKCTL": str(BUILD / "cli/ackctl")})
+
+    def secret(self, mount_path: str, volume: dict, group: int) -> Path:
+        """A volume of secrets with its files, readable as the manifest says."""
+        path = self.directory(mount_path, 0, group)
+        mode = volume.get("projected", volume.get("secret"))["defaultMode"]
+        sources = [each["secret"] for each in volume.get("projected", {}).get("sources", [])]
+        names = ([item["key"] for source in sources for item in source["items"]] or
+                 {"ackd-tls": ["ca.crt", "tls.crt", "tls.key"], "ackd-admin": ["token"]}
+                 [volume["secret"]["secretName"]])
+        for name in names:
+            if not (path / name).exists():
+                shutil.copy(self.secrets / name, path / name)
+                if os.geteuid() == 0:
+                    shutil.chown(path / name, group=group)
+                (path / name).chmod(mode)
+        return path
 
     def directory(self, mount_path: str, user: int, group: int) -> Path:
         """As fresh as the cluster would give it to a pod of that user and fsGroup."""
@@ -55,15 +78,18 @@ class Pod:
         self.name = name
         self.log = log
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.secrets = volumes.secrets
         self.starts = 0
         self.process: Process | None = None
         self._place = dict(place or {})
         self._place["0.0.0.0:7333"] = f"127.0.0.1:{self.port}"
+        given = {each["name"]: each for each in self.spec.get("volumes", [])}
+        group = self.spec["securityContext"].get("fsGroup", 0)
         for mount in self.container.get("volumeMounts", []):
-            self._place[mount["mountPath"]] = str(volumes.directory(
-                mount["mountPath"], self._mounted_for(mount["name"]),
-                self.spec["securityContext"].get("fsGroup", 0)))
+            path, volume = mount["mountPath"], given.get(mount["name"], {})
+            self._place[path] = str(
+                volumes.secret(path, volume, group) if volume.keys() & {"secret", "projected"}
+                else volumes.directory(path, self._mounted_for(mount["name"]), group))
         self._environment = environment or {}
 
     def start(self) -> None:
@@ -83,13 +109,32 @@ class Pod:
     def holds(self, probe: str) -> bool:
         """Whether the container passes that probe now."""
         rules = self.container[probe]
-        connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                timeout=rules.get("timeoutSeconds", 1))
+        assert rules["httpGet"]["scheme"] == "HTTPS"
+        anybody = ssl.create_default_context()  # the kubelet does not ask who answers
+        anybody.check_hostname = False
+        anybody.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=anybody,
+                                                 timeout=rules.get("timeoutSeconds", 1))
         try:
             connection.request("GET", rules["httpGet"]["path"])
             return 200 <= connection.getresponse().status < 400
         except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
+
+    def call(self, method: str, **request) -> dict:
+        """A call of the operator, who believes the CA and shows the token."""
+        trust = ssl.create_default_context(cafile=self.secrets / "ca.crt")
+        token = (self.secrets / "token").read_text().strip()
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=trust, timeout=60)
+        try:
+            connection.request("POST", f"/ackd.v1.{method}", json.dumps(request), {
+                "Content-Type": "application/json", "Authorization": f"Bearer {token}"})
+            reply = connection.getresponse()
+            body = reply.read()
+            assert reply.status == 200, body
+            return json.loads(body)
         finally:
             connection.close()
 

@@ -4,7 +4,6 @@ killed, lost with their node, started again on the same volume."""
 import base64
 import importlib.util
 import io
-import json
 import random
 import signal
 import threading
@@ -15,7 +14,6 @@ from broker import Broker
 from kubelet import Kubelet, Pod, Volumes
 from manifests import (brokers, container_of, environment_of, flags_of, needs_kubectl, workers)
 from processes import SOURCE, wait_until
-from raw_http import RawClient
 
 pytestmark = needs_kubectl
 
@@ -36,19 +34,12 @@ def broker_pod(volumes, tmp_path):
     return Pod(broker, "ackd-0", volumes, tmp_path / "ackd-0.log")
 
 
-def call(pod: Pod, method: str, **request) -> dict:
-    with RawClient(pod.port) as client:
-        reply = client.call(f"/ackd.v1.{method}", json.dumps(request).encode())
-        assert reply.status == 200, reply.body
-        return reply.json()
-
-
 def publish(pod: Pod, *ids: str) -> None:
-    call(pod, "TaskService/Publish", queue=QUEUE, tasks=[{"taskId": each} for each in ids])
+    pod.call("TaskService/Publish", queue=QUEUE, tasks=[{"taskId": each} for each in ids])
 
 
 def counts(pod: Pod) -> dict[str, int]:
-    found = call(pod, "QueueService/Get", name=QUEUE)["queue"].get("counts", {})
+    found = pod.call("QueueService/Get", name=QUEUE)["queue"].get("counts", {})
     return {name: int(number) for name, number in found.items()}
 
 
@@ -66,12 +57,12 @@ def test_the_broker_runs_as_nobody_with_nothing_and_passes_every_probe(broker_po
 def test_a_deleted_broker_leaves_well_within_its_grace_and_answers_who_waits(broker_pod):
     with Kubelet(broker_pod) as kubelet:
         kubelet.await_ready()
-        call(broker_pod, "QueueService/Create", name=QUEUE)
+        broker_pod.call("QueueService/Create", name=QUEUE)
         replies = []
         waiting = threading.Thread(target=lambda: replies.append(
-            call(broker_pod, "TaskService/Lease", queue=QUEUE, waitMs="30000")))
+            broker_pod.call("TaskService/Lease", queue=QUEUE, waitMs="30000")))
         waiting.start()
-        wait_until(lambda: int(call(broker_pod, "AdminService/Stats").get("waiters", 0)) == 1
+        wait_until(lambda: int(broker_pod.call("AdminService/Stats").get("waiters", 0)) == 1
                    or not waiting.is_alive(), "a worker waits")
         code, took_s = kubelet.delete_pod()
         waiting.join()
@@ -83,13 +74,13 @@ def test_a_deleted_broker_leaves_well_within_its_grace_and_answers_who_waits(bro
 def test_a_killed_broker_comes_back_on_its_volume_with_all_it_had(broker_pod):
     with Kubelet(broker_pod) as kubelet:
         kubelet.await_ready()
-        call(broker_pod, "QueueService/Create", name=QUEUE)
+        broker_pod.call("QueueService/Create", name=QUEUE)
         publish(broker_pod, "a", "b", "c")
-        lease = call(broker_pod, "TaskService/Lease", queue=QUEUE, maxTasks=1)["tasks"][0]
+        lease = broker_pod.call("TaskService/Lease", queue=QUEUE, maxTasks=1)["tasks"][0]
         broker_pod.process.kill()
         wait_until(lambda: broker_pod.starts == 2 and kubelet.ready, "it was started again")
         assert (counts(broker_pod)["ready"], counts(broker_pod)["leased"]) == (2, 1)
-        call(broker_pod, "TaskService/Ack", items=[{"leaseToken": lease["leaseToken"]}])
+        broker_pod.call("TaskService/Ack", items=[{"leaseToken": lease["leaseToken"]}])
         assert counts(broker_pod)["done"] == 1
 
 
@@ -105,7 +96,7 @@ def test_a_broker_that_hangs_is_found_by_its_liveness_probe_and_restarted(broker
 def test_a_busy_broker_is_not_killed_by_its_probes(broker_pod):
     with Kubelet(broker_pod) as kubelet:
         kubelet.await_ready()
-        call(broker_pod, "QueueService/Create", name=QUEUE)
+        broker_pod.call("QueueService/Create", name=QUEUE)
         for batch in range(20):
             publish(broker_pod, *(f"{batch}-{each}" for each in range(1000)))
         assert (broker_pod.starts, kubelet.killed_for_liveness) == (1, 0)
@@ -115,7 +106,7 @@ def test_a_node_that_is_lost_gives_its_volume_to_the_next_pod(broker_pod, volume
     broker, = brokers("broker")
     with Kubelet(broker_pod) as kubelet:
         kubelet.await_ready()
-        call(broker_pod, "QueueService/Create", name=QUEUE)
+        broker_pod.call("QueueService/Create", name=QUEUE)
         publish(broker_pod, "a", "b")
         kubelet.lose_node()
     with Kubelet(Pod(broker, "ackd-0", volumes, tmp_path / "again.log")) as kubelet:
@@ -132,6 +123,16 @@ def test_two_brokers_never_serve_one_volume(broker_pod, volumes, tmp_path):
         second.start()
         assert second.process.wait() != 0
         assert "is in use by process" in second.process.log_end()
+        assert broker_pod.holds("readinessProbe")
+
+
+def test_who_shows_no_token_gets_nothing_but_the_probes(broker_pod):
+    with Kubelet(broker_pod) as kubelet:
+        kubelet.await_ready()
+        (broker_pod.secrets / "token").rename(broker_pod.secrets / "kept")
+        (broker_pod.secrets / "token").write_text("ackd_nobody_nothing")
+        with pytest.raises(AssertionError, match="unauthenticated"):
+            broker_pod.call("QueueService/List")
         assert broker_pod.holds("readinessProbe")
 
 

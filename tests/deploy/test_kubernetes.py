@@ -300,6 +300,22 @@ def test_a_worker_asks_the_brokers_service(root):
         assert re.fullmatch(rf"https?://ackd:{port}", flags_of(container_of(worker))["--url"])
 
 
+@pytest.mark.parametrize("root", ROOTS)
+def test_secrets_come_as_files_that_not_everybody_may_read(root):
+    for workload in workloads(root):
+        for volume in pod_of(workload).get("volumes", []):
+            for kind in volume.keys() & {"secret", "projected"}:
+                assert volume[kind]["defaultMode"] & 0o007 == 0
+                assert pod_of(workload)["securityContext"]["fsGroup"] > 0
+        assert "secretKeyRef" not in str(container_of(workload).get("env", []))
+
+
+@pytest.mark.parametrize("root", WORKER_ROOTS)
+def test_workers_never_get_the_brokers_key(root):
+    for worker in workers(root):
+        assert "tls.key" not in str(pod_of(worker)) and "ackd-admin" not in str(pod_of(worker))
+
+
 # What the programs say of it
 
 def test_every_flag_of_every_container_is_one_that_its_program_has():

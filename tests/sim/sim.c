@@ -14,7 +14,8 @@
 #define GUST_MS 10000
 #define CALM_MS_MAX INT64_C(1800000) /* I8: after the storm all must be done within this time */
 #define SET_BACK_MS_MAX 600000
-#define USAGE_MS 101 /* until a broker looks again how full its disk is */
+#define SET_BACK_SUM_MS_MAX 1200000 /* what was due before then is due that much later: I8 */
+#define USAGE_MS 101                /* until a broker looks again how full its disk is */
 
 /* ---- gusts: what goes wrong at the scale of the machine ---- */
 
@@ -33,6 +34,9 @@ static void set_clock(struct sim *sim)
                  ? -chance_between(&sim->chance, 1000, SET_BACK_MS_MAX)
                  : chance_between(&sim->chance, 1000, 86400000);
 
+    if (ms < 0 && sim->set_back_ms - ms > SET_BACK_SUM_MS_MAX)
+        return;
+    sim->set_back_ms -= ms < 0 ? ms : 0;
     story_tell("the wall clock is set by %d ms", ms);
     sim->machine.set_ms += ms;
     sim->figures->sets++;

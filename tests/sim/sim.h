@@ -46,6 +46,7 @@ struct sim {
     struct operator operator;
     struct event gust;
     bool calm;
+    int64_t set_back_ms; /* the wall clock, all times together */
     unsigned next_bytes; /* the number of the next payload, checkpoint or result */
     struct arena memory; /* dropped at the end */
     struct figures *figures;

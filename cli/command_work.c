@@ -249,6 +249,7 @@ static enum exit_code work(struct work *self)
     struct ackd_worker *worker;
     struct ackd_error error;
     enum ackd_status status;
+    bool drained;
 
     ackd_worker_options_init(&options);
     options.url = cli->url;
@@ -268,9 +269,11 @@ static enum exit_code work(struct work *self)
     if (status != ACKD_OK)
         return report(cli, status, &error);
     status = ackd_worker_run(worker, &error);
+    drained = ackd_worker_drained(worker);
     say_counts(cli, worker);
     ackd_worker_free(worker);
-    return report(cli, status, &error);
+    return drained ? (enum exit_code)cli_number(cli, "drained-exit-code")
+                   : report(cli, status, &error);
 }
 
 static enum exit_code run(struct cli *cli)
@@ -333,6 +336,10 @@ const struct command command_work = {
              "the broker takes this worker for dead after so long a silence", 1000, 3600000},
             {"start-timeout", 0, OPTION_DURATION, "TIME", "1m",
              "how long to wait at the start for a broker that is not there", 1, 86400000},
+            {"drained-exit-code", 0, OPTION_NUMBER, "N", "0",
+             "exit code after SIGTERM, Ctrl-C or a machine's end; a Kubernetes Job takes 0 for "
+             "\"the work is done\"",
+             0, 125},
             {"release-delay", 0, OPTION_DURATION, "TIME", "1s",
              "after exit code 75 the task is not served again before", 0, 31536000000},
             {"name", 0, OPTION_TEXT, "NAME", NULL,

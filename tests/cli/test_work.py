@@ -182,6 +182,18 @@ def test_a_signal_is_passed_on_and_the_task_goes_back_with_its_checkpoint(ackctl
     assert back["checkpoint"] == "cGFnZSA3"  # page 7
 
 
+def test_a_drain_may_have_an_exit_code_of_its_own(ackctl, tmp_path):
+    publish(ackctl, "x")
+    code = ("--drained-exit-code", "75")
+    child = ackctl.start("work", "q", "--until-empty", *code,
+                         *sh(f"trap 'exit 1' TERM; echo up > {tmp_path}/up; "
+                             "while :; do sleep 0.05; done"))
+    wait_for_file(tmp_path / "up")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(30) == 75
+    assert ackctl("work", "q", "--until-empty", *code, "--", "true").code == 0  # all is done
+
+
 def test_a_program_that_ends_well_within_the_grace_is_acked(ackctl, tmp_path):
     publish(ackctl, "x")
     child = ackctl.start("work", "q", *sh(

@@ -142,7 +142,7 @@ static void look_rights(struct patient *patient, struct diagnosis *diagnosis)
                    &ackd__v1__stats_response__descriptor, &patient->cli->arena, 0, &reply,
                    &patient->stats_error) != STATUS_OK) {
         say(diagnosis, BAD,
-            "Ask whoever runs the broker for a token with the right `admin` on `*`, or look only "
+            "Ask whoever runs the broker for a token with the right `read` on `*`, or look only "
             "at what yours may see.",
             "%s", patient->stats_error.message);
         return;

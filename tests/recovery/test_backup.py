@@ -42,6 +42,10 @@ def file_bytes(broker: Broker) -> int:
     return int(broker.call("AdminService/Stats")["shards"][0]["fileBytes"])
 
 
+def tree_bytes(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("data.mdb"))
+
+
 def backups(broker: Broker) -> list[str]:
     parent = broker.directory / "data/backups"
     return sorted(path.name for path in parent.iterdir()) if parent.exists() else []
@@ -178,9 +182,10 @@ def test_a_backup_that_was_cut_off_has_no_name_and_starts_no_broker(tmp_path):
     with Broker(tmp_path / "one", "--backup-rate", "1MiB") as broker:
         fill(broker, 8)
         Backup(broker, "b")
+        rest = broker.directory / "data/backups/b.partial"
+        wait_until(lambda: tree_bytes(rest) > 0, "the copy has some of its bytes")
         broker.kill()
         assert backups(broker) == ["b.partial"]
-        rest = broker.directory / "data/backups/b.partial"
         assert check(rest).returncode == 1
         with pytest.raises(AssertionError, match="is damaged .*restore a backup"):
             with Broker(tmp_path / "two", "--data-dir", str(rest)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What deploy/ has for places other than a cluster: the pools of GKE, systemd, compose."""
+"""What deploy/ has beside the manifests: the pools of GKE, secrets, systemd, compose."""
 import os
 import re
 import shutil
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 from manifests import PROGRAMS, pools
-from processes import SOURCE
+from processes import BUILD, SOURCE
 
 DEPLOY = SOURCE / "deploy"
 
@@ -57,6 +57,31 @@ def test_the_bucket_is_the_workers_own():
     name = re.search(r"bucketName: (\S+)", claims).group(1)
     assert f"gs://{name} " in gcloud("bucket")
     assert "/subject/ns/ackd/sa/ackd-worker" in gcloud("bucket")
+
+
+# secrets
+
+def secrets(directory, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run([DEPLOY / "secrets.sh", directory], text=True, capture_output=True,
+                          env=os.environ | {"ACKCTL": str(BUILD / "cli/ackctl")} | environment)
+
+
+def names(directory) -> list[str]:
+    return sorted(each.name for each in directory.iterdir())
+
+
+def test_secrets_that_could_not_be_made_leave_nothing_and_are_made_by_the_next_run(tmp_path):
+    """What a run before it made is kept, and what went wrong is said."""
+    ended = secrets(tmp_path, NAMES="no such kind of name")
+    assert ended.returncode != 0 and "subjectAltName" in ended.stderr
+    assert names(tmp_path) == ["ca.crt", "ca.key"]
+    authority = (tmp_path / "ca.crt").read_text()
+    assert secrets(tmp_path, ACKCTL="false").returncode != 0
+    assert names(tmp_path) == ["ca.crt", "ca.key", "tls.crt", "tls.key"]
+    assert secrets(tmp_path).returncode == 0
+    assert names(tmp_path) == ["ca.crt", "ca.key", "tls.crt", "tls.key", "token"]
+    assert (tmp_path / "token").read_text().startswith("ackd_")
+    assert (tmp_path / "ca.crt").read_text() == authority
 
 
 # systemd

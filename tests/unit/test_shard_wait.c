@@ -273,17 +273,26 @@ static void test_a_waiter_whose_session_is_gone_takes_no_task(void **state)
     bench_free(bench);
 }
 
+/* The queue has a task for it, and gives it nothing until it is resumed. */
+static struct lease_call *send_waiter_to_paused(struct bench *bench)
+{
+    struct lease_call *waiter;
+
+    bench_queue(bench, "q");
+    bench_queue_verb(bench, "q", &verb_queue_pause);
+    waiter = send_waiter(bench, 1);
+    bench_run(bench);
+    bench_publish(bench, "q", "a");
+    return waiter;
+}
+
 static void test_a_paused_queue_keeps_its_waiters_until_it_is_resumed(void **state)
 {
     struct bench *bench = bench_new();
     struct lease_call *waiter;
 
     (void)state;
-    bench_queue(bench, "q");
-    bench_queue_verb(bench, "q", &verb_queue_pause);
-    waiter = send_waiter(bench, 1);
-    bench_run(bench);
-    bench_publish(bench, "q", "a");
+    waiter = send_waiter_to_paused(bench);
     assert_false(bench_is_answered(&waiter->call));
     bench_queue_verb(bench, "q", &verb_queue_resume);
     assert_true(bench_is_task(waiter, 0, "a"));
@@ -313,11 +322,7 @@ static void test_waiters_that_found_no_room_are_served_once_there_is(void **stat
     struct lease_call *waiter;
 
     (void)state;
-    bench_queue(bench, "q");
-    bench_queue_verb(bench, "q", &verb_queue_pause);
-    waiter = send_waiter(bench, 1);
-    bench_run(bench);
-    bench_publish(bench, "q", "a");
+    waiter = send_waiter_to_paused(bench);
     assert_int_equal(store_usage(bench->store, &usage), STATUS_OK);
     store_mem_set_max(bench->store, usage.used_bytes + 8);
     bench_queue_verb(bench, "q", &verb_queue_resume);

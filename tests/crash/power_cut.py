@@ -9,7 +9,6 @@ binary, the others to the opener, which is the same code without sockets.
 """
 import argparse
 import os
-import random
 import shutil
 import sys
 import tempfile

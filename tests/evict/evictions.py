@@ -12,7 +12,6 @@ same.
 import argparse
 import base64
 import contextlib
-import http.client
 import itertools
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / folder) for folder in ("support", "scenario", "sdk", "crash")]
 
-from broker import Broker, Refused  # noqa: E402
+from broker import Broker  # noqa: E402
 from kubelet import KINDS, Kubelet, dice_of, quantile  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from postgres_proxy import PostgresProxy  # noqa: E402

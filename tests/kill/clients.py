@@ -10,7 +10,6 @@ import base64
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from history import (DUPLICATE, OK, REFUSED, REPEATED, SALVAGED, UNKNOWN, Beat, History, Lease,

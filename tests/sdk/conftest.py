@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the SDK's tests: a broker with a queue, worker probes on it, and a PostgreSQL."""
 import pytest
 from broker import Broker
 from postgres import Postgres

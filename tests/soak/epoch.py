@@ -8,10 +8,7 @@
 A soak of hours is many epochs on one store, so that the histories stay small and the store sees
 queues come and go.
 """
-import json
 import random
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from fleet import Fleet
 from history import History
 from mixed import CONFIG, Account, Keeper, MixedPublisher, MixedWorker
 from processes import BUILD, wait_until
-from script import Lost, Wire
+from script import Wire
 
 PUBLISHERS = WORKERS = MIXED_PUBLISHERS = MIXED_WORKERS = 2
 FLEET_SIZE = 2

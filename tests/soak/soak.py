@@ -9,7 +9,6 @@ equal a scan after every epoch. The seed decides what is done when; the load is 
 same.
 """
 import argparse
-import http.client
 import random
 import sys
 import tempfile

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from broker import Refused
-from raw_http import RawClient, request
+from raw_http import RawClient
 
 LONG_ID = "x" * 257
 LONG_NAME = "q" * 129

@@ -8,8 +8,8 @@
  * in the data directory. What a caller may do is the principal's grants (core/grant.h); which right
  * a method takes stands in the method table (service/service.h).
  *
- * Threads: any may ask. A keeper thread looks for changed files, and writes down when tokens were
- * last used.
+ * Threads: any may ask. One at a time refreshes: looks for a changed file, and writes down when
+ * tokens were last used.
  */
 #ifndef ACKD_AUTH_AUTH_H
 #define ACKD_AUTH_AUTH_H
@@ -34,6 +34,10 @@ enum status auth_open(const struct auth_options *options, struct auth **ret_auth
                       struct error *error) MUST_USE;
 /* Nobody may ask any more. NULL is nothing. */
 void auth_close(struct auth *self);
+/* Reads the operator's file again if it has changed or if `forced`, and now and then writes when
+ * tokens were last used: to be called every few seconds. A file that is refused changes nothing,
+ * and the log hears of it once a change. */
+void auth_refresh(struct auth *self, bool forced);
 /* False: everybody may do everything. It does not change while the broker runs. */
 bool auth_is_on(const struct auth *self);
 /* The caller's principal, referenced; or STATUS_UNAUTHENTICATED with a sentence that does not tell

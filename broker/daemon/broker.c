@@ -49,11 +49,18 @@ enum status broker_open(struct broker *self, const struct config *config, const 
     return status;
 }
 
+bool broker_refreshes(const struct broker *self)
+{
+    return self->tls != NULL || auth_is_on(self->auth);
+}
+
 void broker_refresh(struct broker *self, bool forced)
 {
     if (self->tls != NULL)
         tls_context_refresh(self->tls, forced);
-    else if (forced)
+    if (auth_is_on(self->auth))
+        auth_refresh(self->auth, forced);
+    if (forced && !broker_refreshes(self))
         LOG_INFO("signal_ignored", LOG_STRING("signal", "SIGHUP"),
                  LOG_STRING("reason", "there is nothing to reload; restart to change flags"));
 }

@@ -24,6 +24,8 @@ struct broker {
 /* Opens the stores, starts the threads, listens. On an error nothing is left running. */
 enum status broker_open(struct broker *self, const struct config *config, const char *version,
                         struct error *error) MUST_USE;
+/* Whether there is anything that a refresh looks at. */
+bool broker_refreshes(const struct broker *self);
 /* Reads the files again that may change under a running broker, if they have or if `forced`. One
  * thread at a time. */
 void broker_refresh(struct broker *self, bool forced);

@@ -72,7 +72,7 @@
       "TLS handshakes under way at once; one more ends the oldest")                                \
     X(SECURITY, admin_token_file, "admin-token-file", TEXT, "FILE", 0, 0, "",                      \
       "a token that may do everything, made by `ackctl token generate`, a line each; whoever "     \
-      "calls then needs a token; read again when it changes")                                      \
+      "calls then needs a token; read again when it changes, and on SIGHUP")                       \
     X(SECURITY, insecure, "insecure", SWITCH, "no|yes", 0, 0, "no",                                \
       "listen beyond loopback without authentication: whoever reaches the port controls "          \
       "every queue")                                                                               \

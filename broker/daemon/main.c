@@ -81,7 +81,7 @@ static void serve(struct broker *broker, int signals_fd)
     int number = 0;
 
     while (number == 0 || number == SIGHUP) {
-        number = signals_next(signals_fd, broker->tls != NULL ? REFRESH_MS : -1);
+        number = signals_next(signals_fd, broker_refreshes(broker) ? REFRESH_MS : -1);
         if (number == 0 || number == SIGHUP)
             broker_refresh(broker, number == SIGHUP);
     }

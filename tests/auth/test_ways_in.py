@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_ways_in.py -- every way in that must be refused, and what is open to everybody."""
+import signal
 import subprocess
 import time
 
@@ -108,6 +109,37 @@ def test_the_admin_token_changes_with_its_file(broker_with):
     wait_until(lambda: any(line["event"] == "admin_token_kept" for line in broker.log_lines()),
                "the broken file is reported")
     assert broker.caller(new).call("TokenService/List").status == 200
+
+
+def test_an_admin_token_that_was_refused_is_taken_once_its_mode_is_right(broker_with):
+    broker = broker_with()
+    new = generate()
+    open_to_all = broker.directory / "open.token"
+    write_secret(open_to_all, new)
+    open_to_all.chmod(0o644)
+    open_to_all.rename(broker.admin_file)
+    wait_until(lambda: events(broker, "admin_token_kept"), "it is refused")
+    assert unauthenticated(broker.caller(new).call("TokenService/List"))
+    broker.admin_file.chmod(0o640)
+    wait_until(lambda: broker.caller(new).call("TokenService/List").status == 200, "it is read")
+    [kept] = events(broker, "admin_token_kept")
+    assert "chmod o-r" in kept["reason"]
+    broker.admin_file.unlink()
+    wait_until(lambda: len(events(broker, "admin_token_kept")) == 2, "it is missed")
+    assert broker.caller(new).call("TokenService/List").status == 200
+
+
+def test_sighup_reads_the_admin_token_again(broker_with):
+    broker = broker_with()
+    broker.process.signal(signal.SIGHUP)
+    wait_until(lambda: events(broker, "admin_token_reloaded"), "it is read again")
+    assert broker.admin.call("TokenService/List").status == 200
+    assert not events(broker, "signal_ignored")
+    assert broker.stop() == 0
+
+
+def events(broker, name: str) -> list[dict]:
+    return [line for line in broker.log_lines() if line["event"] == name]
 
 
 def ends(*flags, data) -> str:

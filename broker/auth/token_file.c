@@ -18,7 +18,6 @@
 #define FILE_VERSION 1
 #define HEX_BYTES (2 * SECRET_HASH_BYTES + 1)
 
-static json_t *token_json(const struct token *token);
 static struct token *token_of_json(const json_t *json);
 
 /* ---- reading ---- */
@@ -95,9 +94,13 @@ static bool read_hash(const char *text, struct secret_hash *ret)
     return true;
 }
 
-static int64_t read_time(const json_t *json, const char *name)
+/* One that is missing is not TIME_NEVER: a token would live for ever. */
+static bool read_time(const json_t *json, const char *name, int64_t *ret_ms)
 {
-    return json_integer_value(json_object_get(json, name));
+    const json_t *value = json_object_get(json, name);
+
+    *ret_ms = json_integer_value(value);
+    return json_is_integer(value);
 }
 
 static bool read_secrets(const json_t *array, struct token *token)
@@ -109,9 +112,10 @@ static bool read_secrets(const json_t *array, struct token *token)
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(array, i);
 
-        if (!read_hash(json_string_value(json_object_get(item, "sha256")), &token->secrets[i].hash))
+        if (!read_hash(json_string_value(json_object_get(item, "sha256")),
+                       &token->secrets[i].hash) ||
+            !read_time(item, "until_unix_ms", &token->secrets[i].until_ms))
             return false;
-        token->secrets[i].until_ms = read_time(item, "until_unix_ms");
     }
     token->secret_count = count;
     return true;
@@ -133,6 +137,18 @@ static bool read_grants(const json_t *array, struct grant grants[GRANTS_MAX], si
     return true;
 }
 
+static bool read_times(const json_t *json, struct token *token)
+{
+    int64_t last_used_ms;
+
+    if (!read_time(json, "created_unix_ms", &token->created_ms) ||
+        !read_time(json, "expires_unix_ms", &token->expires_ms) ||
+        !read_time(json, "last_used_unix_ms", &last_used_ms))
+        return false;
+    token->last_used_ms = last_used_ms;
+    return true;
+}
+
 static struct token *token_of_json(const json_t *json)
 {
     const char *id = json_string_value(json_object_get(json, "id"));
@@ -148,17 +164,24 @@ static struct token *token_of_json(const json_t *json)
         return NULL;
     memcpy(key.text, id, sizeof key.text);
     token = token_new(&key, name, grants, grant_count);
-    if (token == NULL || !read_secrets(json_object_get(json, "secrets"), token)) {
+    if (token == NULL || !read_secrets(json_object_get(json, "secrets"), token) ||
+        !read_times(json, token)) {
         token_free(token);
         return NULL;
     }
-    token->created_ms = read_time(json, "created_unix_ms");
-    token->expires_ms = read_time(json, "expires_unix_ms");
-    token->last_used_ms = read_time(json, "last_used_unix_ms");
     return token;
 }
 
 /* ---- writing ---- */
+
+/* Appends; or frees the array and leaves NULL: a file that lacks something is not written. */
+static void put(json_t **array, json_t *item)
+{
+    if (json_array_append_new(*array, item) == 0)
+        return;
+    json_decref(*array);
+    *array = NULL;
+}
 
 static json_t *secrets_json(const struct token *token)
 {
@@ -169,8 +192,8 @@ static json_t *secrets_json(const struct token *token)
 
         for (size_t k = 0; k < SECRET_HASH_BYTES; k++)
             snprintf(hex + 2 * k, 3, "%02x", token->secrets[i].hash.bytes[k]);
-        json_array_append_new(array, json_pack("{ss sI}", "sha256", hex, "until_unix_ms",
-                                               (json_int_t)token->secrets[i].until_ms));
+        put(&array, json_pack("{ss sI}", "sha256", hex, "until_unix_ms",
+                              (json_int_t)token->secrets[i].until_ms));
     }
     return array;
 }
@@ -183,7 +206,7 @@ static json_t *token_json(const struct token *token)
         char text[GRANT_TEXT_BYTES_MAX];
 
         grant_write(&token->principal->grants[i], text);
-        json_array_append_new(grants, json_string(text));
+        put(&grants, json_string(text));
     }
     return json_pack("{ss ss so sI sI sI so}", "id", token->key.text, "name", token->name, "grants",
                      grants, "created_unix_ms", (json_int_t)token->created_ms, "expires_unix_ms",
@@ -200,30 +223,27 @@ static json_t *tokens_json(const struct list *tokens, const struct token *added,
         const struct token *token = CONTAINER_OF(link, struct token, link);
 
         if (!token->from_file && token != removed)
-            json_array_append_new(array, token_json(token));
+            put(&array, token_json(token));
     }
     if (added != NULL)
-        json_array_append_new(array, token_json(added));
+        put(&array, token_json(added));
     return json_pack("{si so}", "version", FILE_VERSION, "tokens", array);
 }
 
-static int write_synced(const char *path, const char *text)
+static int write_synced(const char *path, struct slice text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    size_t size = strlen(text);
     int failure = 0;
 
     if (fd < 0)
         return errno;
-    while (size > 0 && failure == 0) {
-        ssize_t written = write(fd, text, size);
+    while (text.size > 0 && failure == 0) {
+        ssize_t written = write(fd, text.data, text.size);
 
-        if (written > 0) {
-            text += written;
-            size -= (size_t)written;
-        } else if (written < 0 && errno != EINTR) {
+        if (written > 0)
+            text = slice_of(text.data + written, text.size - (size_t)written);
+        else if (written < 0 && errno != EINTR)
             failure = errno;
-        }
     }
     if (failure == 0 && fsync(fd) != 0)
         failure = errno;
@@ -246,7 +266,7 @@ static int sync_parent(const char *path)
     return failure;
 }
 
-static int replace(const char *path, const char *text)
+static int replace(const char *path, struct slice text)
 {
     char beside[4096];
     int failure;
@@ -259,15 +279,31 @@ static int replace(const char *path, const char *text)
     return failure != 0 ? failure : sync_parent(path);
 }
 
+static int append_text(const char *text, size_t size, void *context)
+{
+    struct buffer *buffer = context;
+
+    buffer_append(buffer, slice_of(text, size));
+    return buffer->failed ? -1 : 0;
+}
+
+/* The buffer and not jansson says whether all is there: json_dumps leaves out a member's name for
+ * which it has no memory. */
+static bool dump(const json_t *root, struct buffer *ret_text)
+{
+    return root != NULL && json_dump_callback(root, append_text, ret_text, JSON_INDENT(1)) == 0 &&
+           !ret_text->failed;
+}
+
 enum status token_file_write(const char *path, const struct list *tokens, const struct token *added,
                              const struct token *removed, struct error *error)
 {
     json_t *root = tokens_json(tokens, added, removed);
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(1));
-    int failure = text == NULL ? ENOMEM : replace(path, text);
+    struct buffer text = BUFFER_EMPTY;
+    int failure = dump(root, &text) ? replace(path, buffer_view(&text)) : ENOMEM;
 
     json_decref(root);
-    free(text);
+    buffer_deinit(&text);
     if (failure == 0)
         return STATUS_OK;
     return error_set(error, failure == ENOSPC ? STATUS_STORE_FULL : STATUS_INTERNAL,

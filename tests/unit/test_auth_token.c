@@ -2,6 +2,7 @@
 /*
  * test_auth_token.c -- secrets as texts, and the book that finds whose they are.
  */
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -207,6 +208,88 @@ static void test_a_change_that_can_not_be_written_does_not_count(void **state)
     assert_int_equal(rmdir(beside), 0);
 }
 
+/* The file as text. */
+static void read_file(const struct shelf *self, char *ret_text, size_t size)
+{
+    FILE *file = fopen(self->path, "r");
+
+    assert_non_null(file);
+    ret_text[fread(ret_text, 1, size - 1, file)] = '\0';
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_file(const struct shelf *self, const char *text)
+{
+    FILE *file = fopen(self->path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int allocations_before; /* the one that fails */
+
+static void *allocate_but_one(size_t size)
+{
+    return allocations_before-- == 0 ? NULL : malloc(size);
+}
+
+/* Whichever allocation it is: all is written, or nothing. */
+static void test_a_file_without_memory_for_it_all_is_not_written(void **state)
+{
+    struct shelf *self = *state;
+    char text[SECRET_TEXT_BYTES + 1];
+    struct error error = ERROR_NONE;
+    size_t refused = 0;
+    bool failed = true;
+
+    create(self, TIME_NEVER, text);
+    for (int i = 0; failed; i++) {
+        size_t expected = self->book.count;
+        struct token *copy;
+        enum status status;
+
+        allocations_before = i;
+        json_set_alloc_funcs(allocate_but_one, free);
+        status = token_book_create(&self->book, "test", &reading, 1, TIME_NEVER, 100, text, &copy,
+                                   &error);
+        json_set_alloc_funcs(malloc, free);
+        failed = allocations_before < 0;
+        refused += status != STATUS_OK;
+        token_free(copy);
+        token_book_close(&self->book);
+        open_book(self, true);
+        assert_int_equal(self->book.count, expected + (status == STATUS_OK));
+    }
+    assert_true(refused > 20);
+}
+
+static void test_a_file_whose_times_are_none_is_refused(void **state)
+{
+    static const char *const names[] = {"created_unix_ms", "expires_unix_ms", "last_used_unix_ms",
+                                        "until_unix_ms"};
+    struct shelf *self = *state;
+    char text[SECRET_TEXT_BYTES + 1];
+    struct error error = ERROR_NONE;
+    char whole[4096];
+    bool found;
+
+    create(self, 1000, text);
+    read_file(self, whole, sizeof whole);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char broken[4096];
+
+        strcpy(broken, whole);
+        *strstr(broken, names[i]) = 'x';
+        write_file(self, broken);
+        token_book_close(&self->book);
+        assert_int_equal(token_book_open(&self->book, self->path, &found, &error), STATUS_CORRUPT);
+    }
+    write_file(self, whole);
+    token_book_close(&self->book);
+    open_book(self, true);
+}
+
 static void test_when_it_was_used_is_kept(void **state)
 {
     struct shelf *self = *state;
@@ -233,6 +316,8 @@ int main(void)
         BOOK_TEST(test_rotation_keeps_the_old_secret_for_its_while),
         BOOK_TEST(test_a_principal_outlives_its_token),
         BOOK_TEST(test_a_change_that_can_not_be_written_does_not_count),
+        BOOK_TEST(test_a_file_without_memory_for_it_all_is_not_written),
+        BOOK_TEST(test_a_file_whose_times_are_none_is_refused),
         BOOK_TEST(test_when_it_was_used_is_kept),
     };
 

@@ -100,9 +100,12 @@ static void remove_leftovers(struct service_call *call, const char *parent)
     struct dirent *entry;
 
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        const char *path = arena_printf(call->arena, "%s/%s", parent, entry->d_name);
+        const char *path;
 
-        if (path == NULL || !ends_in_partial(entry->d_name))
+        if (!ends_in_partial(entry->d_name))
+            continue;
+        path = arena_printf(call->arena, "%s/%s", parent, entry->d_name);
+        if (path == NULL)
             continue;
         LOG_WARN("backup_leftover_removed", LOG_STRING("directory", path));
         remove_all(path);
@@ -210,9 +213,7 @@ static void finished(struct service_call *call)
     int failure = 0;
 
     if (call->error.status == STATUS_OK) {
-        failure = rename(self->partial, self->path) == 0 ? directory_sync(self->path) : errno;
-        if (failure == 0)
-            failure = directory_sync(self->parent);
+        failure = rename(self->partial, self->path) == 0 ? directory_sync(self->parent) : errno;
         if (failure != 0)
             error_set(&call->error, STATUS_INTERNAL, "%s: %s", self->path, strerror(failure));
     }

@@ -437,7 +437,8 @@ struct queue_figures {
     int64_t paused; /* queues */
     int64_t waiters;
     int64_t sessions;
-    int64_t oldest_ready_age_ms; /* since its publish; 0: none is ready; -1: not looked for */
+    int64_t oldest_ready_age_ms; /* since its publish; 0: none is ready; -1: not looked for, or
+                                  * not found */
     int64_t oldest_lease_age_ms; /* 0: none */
 };
 struct dataset_figures {
@@ -467,9 +468,8 @@ void queue_figures_add(struct queue_figures *self, const struct queue_figures *o
 #define CHECK_PROBLEMS_MAX 100
 struct inspect_call {
     struct call call;
-    struct store_copy copy;  /* backup */
-    const atomic_bool *stop; /* once it is true, the call is given up; may be NULL */
-    int64_t records;         /* check, out */
+    struct store_copy copy; /* backup; its `stop` ends a check too */
+    int64_t records;        /* check, out */
     int64_t problem_count;
     char *problems[CHECK_PROBLEMS_MAX];
 };

@@ -89,7 +89,7 @@ static enum status look_at_growth(struct checker *self, struct store *store)
     struct store_usage usage;
     enum status status;
 
-    if (self->call->stop != NULL && atomic_load(self->call->stop))
+    if (self->call->copy.stop != NULL && atomic_load(self->call->copy.stop))
         return STATUS_UNAVAILABLE;
     if (self->call->records < self->look_at)
         return STATUS_OK;

@@ -4,8 +4,7 @@
  * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile;
  * and given up when the shard drains, whose end they would put off.
  */
-#include <signal.h>
-
+#include "base/thread.h"
 #include "shard/state.h"
 
 struct inspection {
@@ -20,7 +19,6 @@ static enum status run_backup(struct store *store, struct inspect_call *call)
 
     if (call->copy.directory == NULL)
         return error_set(&call->call.error, STATUS_TOO_LARGE, NULL); /* no memory for its name */
-    call->copy.stop = call->stop;
     status = store_backup(store, &call->copy);
     if (status == STATUS_STORE_FULL)
         error_set(
@@ -59,10 +57,6 @@ static void start(struct shard *self, struct inspect_call *call,
                   enum status (*run)(struct store *, struct inspect_call *))
 {
     struct inspection *inspection = ARENA_NEW(call->call.arena, struct inspection);
-    sigset_t all;
-    sigset_t before;
-    int failed;
-
     if (inspection == NULL || atomic_exchange(&self->inspecting, true)) {
         refuse(&call->call, "a backup or check is under way already; try again when it is done");
         return;
@@ -70,14 +64,9 @@ static void start(struct shard *self, struct inspect_call *call,
     if (self->has_inspector)
         pthread_join(self->inspector, NULL); /* it has posted its last letter */
     *inspection = (struct inspection){self, call, run};
-    call->stop = &self->draining;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* raised by the thread itself, where a disk can't be read */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&self->inspector, NULL, inspector_main, inspection);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    self->has_inspector = failed == 0;
-    if (failed != 0) {
+    call->copy.stop = &self->draining;
+    self->has_inspector = thread_start(&self->inspector, inspector_main, inspection) == 0;
+    if (!self->has_inspector) {
         atomic_store(&self->inspecting, false);
         refuse(&call->call, "no thread can be started for it");
     }

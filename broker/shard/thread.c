@@ -4,8 +4,9 @@
  * comes or the shard has something to do by itself. A batch that follows another may stay open for
  * a moment, for calls to share its commit (gather.c).
  */
+#include "base/thread.h"
+
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -15,10 +16,8 @@
 #include "shard/state.h"
 
 #define STALL_MS 2000 /* later than this, and for so long */
-#define SLEEP_MS_MAX                                                                               \
-    INT64_C(3600000) /* a bound for timedwait; waking once an hour costs nothing                   \
-                      */
-
+/* A bound for timedwait: waking once an hour costs nothing. */
+#define SLEEP_MS_MAX INT64_C(3600000)
 #define TIMER_SLACK_NS 1000 /* waits between batches are of some ten microseconds */
 
 static struct timespec at_ns(int64_t time_ns)
@@ -85,6 +84,8 @@ static bool wait_for_work(struct shard *self)
 
     pthread_mutex_lock(&self->mutex);
     gather_calls(self);
+    if (list_is_empty(&self->inbox)) /* nobody came: who comes later did not come back */
+        gather_end(&self->gather);
     while (list_is_empty(&self->inbox) && !is_called_away(self)) {
         int64_t wait_ms = next_ms - clock_now_ms(&self->options.clock);
         struct timespec until;
@@ -148,9 +149,6 @@ static void *thread_main(void *argument)
 enum status shard_start(struct shard *self)
 {
     pthread_condattr_t attributes;
-    sigset_t all;
-    sigset_t before;
-    int failed;
 
     ASSERT(!self->has_thread);
     pthread_cond_destroy(&self->wake);
@@ -159,13 +157,8 @@ enum status shard_start(struct shard *self)
     pthread_cond_init(&self->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 
-    sigfillset(&all);        /* signals are for the main thread */
-    sigdelset(&all, SIGBUS); /* raised by the thread itself, where a disk can't be read */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&self->thread, NULL, thread_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    self->has_thread = failed == 0;
-    return failed == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
+    self->has_thread = thread_start(&self->thread, thread_main, self) == 0;
+    return self->has_thread ? STATUS_OK : STATUS_UNAVAILABLE;
 }
 
 void shard_stop(struct shard *self)

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,12 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/directory.h"
 #include "store/lmdb/lmdb_store.h"
 #include "store/lmdb/pace.h"
 
 enum { PIECE_BYTES = 1 << 16 };
+enum { RESERVE_SHARE = 4 };      /* of the room that a copy should leave, this part it must */
 enum { FLUSH_BYTES = 1 << 20 };  /* so much at most waits to be written, as far as we can say */
 #define NAP_NS INT64_C(50000000) /* between two looks at what the store grew by */
 
@@ -39,7 +41,8 @@ struct copy {
     int64_t began_ns;
     size_t last_page; /* of the store when the copy began */
     uint64_t copied;
-    int in; /* the pipe's ends */
+    uint64_t reserve_bytes; /* of the disk, which copies of other shards take too */
+    int in;                 /* the pipe's ends */
     int out;
     int file;
     int reader_rc; /* LMDB's thread's; 0, an errno or LMDB's error */
@@ -86,14 +89,6 @@ static void close_if_open(int *fd)
     *fd = -1;
 }
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ENOSPC if the copy itself has no room. */
 static int set_pace(struct copy *self, const char *directory)
 {
@@ -112,9 +107,10 @@ static int set_pace(struct copy *self, const char *directory)
         return ENOSPC;
     disk_room -= size;
     self->last_page = info.me_last_pgno;
+    self->reserve_bytes = disk_room / RESERVE_SHARE;
     self->pace =
         pace_of(self->wanted->bytes_per_s, size, map_room < disk_room ? map_room : disk_room);
-    self->began_ns = monotonic_ns();
+    self->began_ns = clock_monotonic_ns();
     return 0;
 }
 
@@ -125,21 +121,6 @@ static void *reader_main(void *argument)
     self->reader_rc = mdb_env_copyfd2(self->store->env, self->out, 0);
     close_if_open(&self->out); /* the other end sees the end */
     return NULL;
-}
-
-/* Without signals: EPIPE says enough, and only a disk that can't be read may end the thread. */
-static int start_reader(struct copy *self, pthread_t *ret_thread)
-{
-    sigset_t all;
-    sigset_t before;
-    int rc;
-
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(ret_thread, NULL, reader_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
 }
 
 static bool is_stopped(const struct copy *self)
@@ -163,13 +144,24 @@ static int keep_pace(struct copy *self)
             return ECANCELED;
         if (pace_gives_up(&self->pace, grown))
             return ENOSPC;
-        wait_ns = pace_wait_ns(&self->pace, self->copied, grown, monotonic_ns() - self->began_ns);
+        wait_ns =
+            pace_wait_ns(&self->pace, self->copied, grown, clock_monotonic_ns() - self->began_ns);
         if (wait_ns == 0)
             return 0;
         if (wait_ns > NAP_NS)
             wait_ns = NAP_NS;
         (void)nanosleep(&(struct timespec){.tv_nsec = (long)wait_ns}, NULL);
     }
+}
+
+/* Each shard looked at the room as if it copied alone: the acks must find some when all are done.
+ */
+static bool has_reserve(const struct copy *self)
+{
+    struct statvfs disk;
+
+    return fstatvfs(self->file, &disk) != 0 ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= self->reserve_bytes;
 }
 
 static int write_all(int file, const uint8_t *data, size_t size)
@@ -210,6 +202,8 @@ static int move_all(struct copy *self)
             (void)sync_file_range(self->file, (off64_t)flushed, (off64_t)(self->copied - flushed),
                                   SYNC_FILE_RANGE_WRITE);
             flushed = self->copied;
+            if (!has_reserve(self))
+                return ENOSPC;
         }
         rc = keep_pace(self);
         if (rc != 0)
@@ -230,7 +224,7 @@ static int copy_to(struct copy *self, const char *directory)
         return rc;
     self->in = ends[0];
     self->out = ends[1];
-    rc = start_reader(self, &reader);
+    rc = thread_start(&reader, reader_main, self); /* no signals: EPIPE says enough */
     if (rc != 0)
         return rc;
     rc = move_all(self);

@@ -6,8 +6,8 @@
  * again: the file grows by what is written meanwhile, and never shrinks. So going easy on the disk
  * has a price, and there are two bounds on it:
  *
- *   grown by a quarter of the copy, or an eighth of the room     no more waiting: as fast as it
- * goes grown by a quarter of the room                               the copy is given up
+ *   grown by a quarter of the copy, or an eighth of the room     no more waiting
+ *   grown by a quarter of the room                               the copy is given up
  *
  * Room is what the map and the disk would let the store grow by once the copy is whole. Pure.
  */

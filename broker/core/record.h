@@ -150,6 +150,14 @@ struct tally {
 #undef X
 };
 
+/* Each row by itself: sign 1 adds, -1 takes away. */
+static inline void tally_add(struct tally *self, const struct tally *other, int64_t sign)
+{
+#define X(name) self->name += sign * other->name;
+    TALLY_TABLE(X)
+#undef X
+}
+
 /* queue: config, state and counters. Rewritten by each commit that touches the queue. */
 struct queue_record {
     struct queue_config config;

@@ -7,9 +7,17 @@
  */
 #include "rpc/metric_tables.h"
 
-#include <inttypes.h>
-
 #define OTHER "_other"
+
+/* Rows of QUEUE_METRICS, for its X. */
+#define RETURN_ROW(name, text)                                                                     \
+    X(back_##name, "ackd_queue_redeliveries_total", "cause=\"" text "\"", "counter",               \
+      "Tasks that wait to be delivered again, by cause, since the start",                          \
+      queue->events.returned[RETURN_##name])
+#define DEAD_ROW(name, text)                                                                       \
+    X(dead_##name, "ackd_queue_dead_letters_total", "reason=\"" text "\"", "counter",              \
+      "Tasks that became dead letters, by reason, since the start",                                \
+      queue->events.dead[DEAD_##name])
 
 #define QUEUE_METRICS(X)                                                                           \
     /* id, metric, labels, type, text, value */                                                    \
@@ -38,28 +46,12 @@
       queue->tally.losses)                                                                         \
     X(salvaged, "ackd_queue_salvaged_total", "", "counter", "Tasks closed by a late result",       \
       queue->tally.salvaged)                                                                       \
-    X(back_failed, "ackd_queue_redeliveries_total", "cause=\"failed\"", "counter",                 \
-      "Tasks that wait to be delivered again, by cause, since the start",                          \
-      queue->events.returned[RETURN_FAILED])                                                       \
-    X(back_preempted, "ackd_queue_redeliveries_total", "cause=\"preempted\"", "counter", "",       \
-      queue->events.returned[RETURN_PREEMPTED])                                                    \
-    X(back_lost, "ackd_queue_redeliveries_total", "cause=\"lost\"", "counter", "",                 \
-      queue->events.returned[RETURN_LOST])                                                         \
-    X(back_released, "ackd_queue_redeliveries_total", "cause=\"released\"", "counter", "",         \
-      queue->events.returned[RETURN_RELEASED])                                                     \
-    X(back_redriven, "ackd_queue_redeliveries_total", "cause=\"redriven\"", "counter", "",         \
-      queue->events.returned[RETURN_REDRIVEN])                                                     \
-    X(dead_failures, "ackd_queue_dead_letters_total", "reason=\"failures\"", "counter",            \
-      "Tasks that became dead letters, by reason, since the start",                                \
-      queue->events.dead[DEAD_FAILURES])                                                           \
-    X(dead_losses, "ackd_queue_dead_letters_total", "reason=\"losses\"", "counter", "",            \
-      queue->events.dead[DEAD_LOSSES])                                                             \
-    X(dead_expired, "ackd_queue_dead_letters_total", "reason=\"expired\"", "counter", "",          \
-      queue->events.dead[DEAD_EXPIRED])                                                            \
-    X(dead_cancelled, "ackd_queue_dead_letters_total", "reason=\"cancelled\"", "counter", "",      \
-      queue->events.dead[DEAD_CANCELLED])                                                          \
-    X(dead_corrupt, "ackd_queue_dead_letters_total", "reason=\"corrupt\"", "counter", "",          \
-      queue->events.dead[DEAD_CORRUPT])                                                            \
+    RETURN_CAUSES(RETURN_ROW)                                                                      \
+    DEAD_ROW(FAILURES, "failures")                                                                 \
+    DEAD_ROW(LOSSES, "losses")                                                                     \
+    DEAD_ROW(EXPIRED, "expired")                                                                   \
+    DEAD_ROW(CANCELLED, "cancelled")                                                               \
+    DEAD_ROW(CORRUPT, "corrupt")                                                                   \
     X(useful, "ackd_queue_lease_seconds_total", "use=\"useful\"", "counter",                       \
       "Lease time that ended in an ack, and that did not", seconds(queue->tally.useful_ms))        \
     X(wasted, "ackd_queue_lease_seconds_total", "use=\"wasted\"", "counter", "",                   \

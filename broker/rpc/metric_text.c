@@ -17,7 +17,7 @@ void metric_text_head(struct buffer *out, const char *name, const char *type, co
     buffer_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, text, name, type);
 }
 
-void metric_text_value(struct buffer *out, double value)
+static void put_value(struct buffer *out, double value)
 {
     buffer_append_printf(out, " %.15g\n", value);
 }
@@ -27,7 +27,7 @@ void metric_text_single(struct buffer *out, const char *name, const char *type, 
 {
     metric_text_head(out, name, type, text);
     buffer_append_string(out, name);
-    metric_text_value(out, value);
+    put_value(out, value);
 }
 
 void metric_text_label(struct buffer *out, const char *name, struct slice value)
@@ -70,7 +70,7 @@ static void put_sample(struct buffer *out, const struct metric_row *row,
     buffer_append_printf(out, "%s{", row->name);
     objects->put_labels(out, object);
     buffer_append_printf(out, "%s%s}", *row->labels == '\0' ? "" : ",", row->labels);
-    metric_text_value(out, value);
+    put_value(out, value);
 }
 
 void metric_text_histograms(struct buffer *out, const struct metric_histogram_row *rows,
@@ -108,7 +108,7 @@ static void put_histogram(struct buffer *out, const struct metric_histogram_row 
     buffer_append_printf(out, ",le=\"+Inf\"} %" PRId64 "\n", count);
     put_series(out, row->name, "_sum", objects, object);
     buffer_append_string(out, "}");
-    metric_text_value(out, (double)histogram->sum * row->unit);
+    put_value(out, (double)histogram->sum * row->unit);
     put_series(out, row->name, "_count", objects, object);
     buffer_append_printf(out, "} %" PRId64 "\n", count);
 }

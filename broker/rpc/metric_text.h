@@ -41,7 +41,6 @@ struct metric_objects {
 
 /* # HELP and # TYPE. */
 void metric_text_head(struct buffer *out, const char *name, const char *type, const char *text);
-void metric_text_value(struct buffer *out, double value);
 /* A family of one sample without labels. */
 void metric_text_single(struct buffer *out, const char *name, const char *type, const char *text,
                         double value);

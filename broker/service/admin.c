@@ -4,13 +4,13 @@
  */
 #include "service/internal.h"
 
-static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats *stats, int shard)
+static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats *stats)
 {
     PB(ShardStats) *message = PB_NEW(arena, ShardStats, shard_stats);
 
     if (message == NULL)
         return NULL;
-    message->shard = shard;
+    message->shard = stats->shard;
     message->store = arena_string(arena, slice_of_string(stats->store_name));
     message->commits = stats->commits;
     message->commands = stats->commands;
@@ -41,7 +41,7 @@ static ProtobufCMessage *build_stats(struct service_call *call, struct fan *fan)
     for (int i = 0; i < fan->count && response->shards != NULL; i++) {
         struct stats_call *part = CONTAINER_OF(fan->calls[i], struct stats_call, call);
 
-        response->shards[i] = build_shard(call->arena, &part->stats, i);
+        response->shards[i] = build_shard(call->arena, &part->stats);
         if (response->shards[i] == NULL)
             return NULL;
         response->n_shards++;

@@ -57,13 +57,6 @@ static struct figures *make(struct arena *arena, const struct fan *fan)
     return self->shards == NULL || self->queues == NULL || self->datasets == NULL ? NULL : self;
 }
 
-static void add_tally(struct tally *self, const struct tally *other, int64_t sign)
-{
-#define X(name) self->name += sign * other->name;
-    TALLY_TABLE(X)
-#undef X
-}
-
 static void add_part(struct figures *self, const struct figures_call *part)
 {
     self->shards[self->shard_count++] = part->stats;
@@ -97,10 +90,10 @@ static void bound_datasets(struct figures *self, size_t max)
     if (self->dataset_total == (int64_t)self->dataset_count)
         return;
     for (size_t i = 0; i < self->queue_count; i++)
-        add_tally(&rest.tally, &self->queues[i].tally, 1);
-    add_tally(&rest.tally, &self->others.tally, 1);
+        tally_add(&rest.tally, &self->queues[i].tally, 1);
+    tally_add(&rest.tally, &self->others.tally, 1);
     for (size_t i = 0; i < self->dataset_count; i++)
-        add_tally(&rest.tally, &self->datasets[i].tally, -1);
+        tally_add(&rest.tally, &self->datasets[i].tally, -1);
     self->datasets[self->dataset_count++] = rest;
 }
 

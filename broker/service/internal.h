@@ -8,7 +8,8 @@
  *   validate.c    the rules of what callers may send
  *   wire.c        shards' structs as protobuf messages
  *   queue.c publish.c lease.c settle.c task.c session.c dead_letter.c result.c dataset.c admin.c
- *   backup.c      the handlers
+ *   backup.c token.c      the handlers
+ *   figures.c     what monitoring wants to know, of all shards
  */
 #ifndef ACKD_SERVICE_INTERNAL_H
 #define ACKD_SERVICE_INTERNAL_H

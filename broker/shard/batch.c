@@ -370,6 +370,8 @@ static void post(struct shard *shard)
     struct list *link;
 
     list_append_all(&batch->done, &batch->dropped);
+    if (list_is_empty(&batch->done) && list_is_empty(&batch->again))
+        return; /* apply has posted them */
     pthread_mutex_lock(&shard->mutex);
     LIST_EACH (done, &batch->done) {
         struct call *call = CONTAINER_OF(done, struct call, link);

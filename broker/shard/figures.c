@@ -8,7 +8,8 @@
  * all other tasks, and is not counted here.
  *
  * The oldest ready task of a priority is the first of those returned or the first at the cursor,
- * as lease.c would give them out: a few reads a queue. The oldest lease is the first of a list.
+ * as lease.c would give them out: a few reads a queue, FRESH_TRIES a priority at most. The oldest
+ * lease is the first of a list.
  */
 #include "shard/state.h"
 
@@ -64,6 +65,8 @@ static int64_t oldest_ready_age_ms(struct shard *shard, struct queue *queue)
         if (at_ms < oldest_ms)
             oldest_ms = at_ms;
     }
+    if (oldest_ms == INT64_MAX)
+        return now->tally.ready > 0 ? -1 : 0; /* behind too many that are delayed or dead */
     return oldest_ms < shard->batch.now_ms ? shard->batch.now_ms - oldest_ms : 0;
 }
 
@@ -94,9 +97,7 @@ static struct queue_figures figures_of(const struct shard *shard, const struct q
 
 void queue_figures_add(struct queue_figures *self, const struct queue_figures *other)
 {
-#define X(name) self->tally.name += other->tally.name;
-    TALLY_TABLE(X)
-#undef X
+    tally_add(&self->tally, &other->tally, 1);
     for (int i = 0; i < RETURN_CAUSE_COUNT; i++)
         self->events.returned[i] += other->events.returned[i];
     for (int i = 0; i < DEAD_REASON_COUNT; i++)

@@ -131,6 +131,15 @@ def test_a_task_that_is_delayed_is_not_the_oldest_ready_one(broker, raw):
     assert read_metrics(raw)("ackd_queue_oldest_ready_age_seconds", queue=queue) < 0.19
 
 
+def test_the_oldest_ready_one_behind_very_many_others_is_not_said_to_be_none(broker, raw):
+    queue = make(broker, "behind")
+    publish(broker, queue, 200, delayMs="60000")
+    publish(broker, queue, 1)
+    metrics = read_metrics(raw)
+    assert metrics("ackd_queue_tasks", queue=queue, state="ready") == 1
+    assert metrics.get("ackd_queue_oldest_ready_age_seconds", queue=queue) is None
+
+
 def test_lease_ages_outlive_a_restart(broker_with):
     broker = broker_with()
     queue = make(broker, "kept")

@@ -42,16 +42,21 @@ bool connection_seal(struct connection *self)
     return true;
 }
 
-static bool took_too_long(const struct connection *self)
+static const char *why_it_ends(const struct connection *self)
 {
-    return loop_now_ms(self->loop) - self->since_ms >= self->loop->options->handshake_timeout_ms;
+    int64_t took_ms = loop_now_ms(self->loop) - self->since_ms;
+
+    if (self->loop->phase >= LOOP_DRAINING)
+        return "the broker stops";
+    return took_ms >= self->loop->options->handshake_timeout_ms ? "it took too long"
+                                                                : "the client left";
 }
 
 /* An open session is ended properly, so that the client can tell a whole stream from a cut one. */
 void connection_leave_tls(struct connection *self)
 {
     if (self->state == CONNECTION_SHAKING)
-        fail_handshake(self, took_too_long(self) ? "it took too long" : "the client left");
+        fail_handshake(self, why_it_ends(self));
     else if (self->state != CONNECTION_LINGERING)
         tls_stream_end(self->tls);
 }
@@ -105,7 +110,7 @@ static void finish_handshake(struct connection *self)
 {
     const X509 *certificate = tls_client_certificate(&self->tls->tls);
 
-    handshakes_succeed(&self->loop->handshakes, &self->handshake);
+    handshakes_end(&self->loop->handshakes, &self->handshake);
     connection_enter(self, CONNECTION_READING);
     if (certificate != NULL && !peer_identify(&self->peer, certificate))
         connection_close(self);

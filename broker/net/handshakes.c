@@ -42,16 +42,11 @@ struct list *handshakes_begin(struct handshakes *self, struct list *link)
     return pushed;
 }
 
-static void end(struct handshakes *self, struct list *link)
+void handshakes_end(struct handshakes *self, struct list *link)
 {
     list_remove(link);
     self->count--;
     counter_add(&self->options->counters->handshakes_now, -1);
-}
-
-void handshakes_succeed(struct handshakes *self, struct list *link)
-{
-    end(self, link);
 }
 
 /* Whether this failure has a line of its own in the log. */
@@ -67,7 +62,7 @@ static bool may_tell(struct handshakes *self, int64_t now_ms)
 void handshakes_fail(struct handshakes *self, struct list *link, const char *peer,
                      const char *reason, int64_t now_ms)
 {
-    end(self, link);
+    handshakes_end(self, link);
     counter_add(&self->options->counters->handshakes_failed, 1);
     if (!may_tell(self, now_ms)) {
         self->untold++;

@@ -21,7 +21,8 @@ void handshakes_init(struct handshakes *self, const struct net_options *options)
 /* One begins. The link of the one that must end for it, or NULL. */
 struct list *handshakes_begin(struct handshakes *self, struct list *link);
 /* It is over. */
-void handshakes_succeed(struct handshakes *self, struct list *link);
+void handshakes_end(struct handshakes *self, struct list *link);
+/* It is over, and has failed. */
 void handshakes_fail(struct handshakes *self, struct list *link, const char *peer,
                      const char *reason, int64_t now_ms);
 

@@ -214,6 +214,13 @@ def test_a_token_that_changes_is_read_again(client, gate, tmp_path):
     assert gate.seen == ["Bearer first", "Bearer second"]  # at once, before any refusal
 
 
+def test_a_token_that_became_none_is_never_sent_as_it_was(client, gate, tmp_path):
+    assert client.call() == 0
+    token_file(tmp_path, "two words\n")
+    assert client.call() != 0 and client.call() != 0
+    assert gate.seen == ["Bearer first"]
+
+
 def test_a_token_swapped_unseen_is_read_after_a_refusal(client, gate, tmp_path):
     """Of the same size, in the same file, with its old time: only the refusal tells."""
     assert client.call() == 0

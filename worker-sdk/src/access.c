@@ -168,7 +168,9 @@ static enum status read_token(struct access *self, struct error *error)
     status = (size_t)size > TOKEN_BYTES_MAX ? refuse_file(self, "is over 16 KiB", error)
                                             : keep_token(self, slice_of(text, (size_t)size), error);
     explicit_bzero(text, sizeof text);
-    self->stamp = (struct access_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
+    if (status == STATUS_OK) /* else it is read again, until it is a token */
+        self->stamp =
+            (struct access_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
     return status;
 }
 

@@ -59,7 +59,7 @@ static bool ask_aws(struct preemption *self, bool *ret_reached);
 static bool ask_azure(struct preemption *self, bool *ret_reached);
 
 static const struct cloud CLOUDS[] = {
-    {"gce", "http://metadata.google.internal", ask_gce, 0},
+    {"gce", "http://metadata.google.internal", ask_gce, LOOK_MS}, /* if it does not hold us */
     {"aws", "http://169.254.169.254", ask_aws, PERIOD_MS},
     {"azure", "http://169.254.169.254", ask_azure, PERIOD_MS},
 };

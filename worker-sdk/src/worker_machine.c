@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "error_export.h"
 #include "preemption.h"
 #include "worker_internal.h"
@@ -28,15 +29,15 @@
 
 enum { FORGET = 8 /* a short task takes so much of the difference off the expected time */ };
 
-static int64_t clock_ms(clockid_t clock)
+/* The machine's own clock: a container has no other. */
+static int64_t since_boot_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(clock, &now);
+    clock_gettime(CLOCK_BOOTTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The machine's own clock since its boot: a container has no other. */
 static enum ackd_status max_run_from_environment(struct ackd_worker_options *options,
                                                  struct ackd_error *error)
 {
@@ -51,8 +52,7 @@ static enum ackd_status max_run_from_environment(struct ackd_worker_options *opt
     if (errno != 0 || *end != '\0' || max_run_ms <= 0 || max_run_ms > INT64_MAX / 2)
         return error_export_field(error, "max_run_until_unix_ms",
                                   MACHINE_MAX_RUN_ENV " must be a number of ms over 0");
-    options->max_run_until_unix_ms =
-        clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) + max_run_ms;
+    options->max_run_until_unix_ms = clock_wall_ms() - since_boot_ms() + max_run_ms;
     return ACKD_OK;
 }
 
@@ -118,7 +118,7 @@ int64_t machine_drain_in_ms(const struct ackd_worker *self)
 {
     if (self->options.max_run_until_unix_ms == 0)
         return INT64_MAX;
-    return self->options.max_run_until_unix_ms - self->options.grace_ms - clock_ms(CLOCK_REALTIME);
+    return self->options.max_run_until_unix_ms - self->options.grace_ms - clock_wall_ms();
 }
 
 int64_t machine_lease_left_ms(const struct ackd_worker *self)

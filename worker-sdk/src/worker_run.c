@@ -245,13 +245,10 @@ static void give_back_waiting(struct ackd_worker *self)
 }
 
 /* `lock`. Whether the machine's end is so near that nothing more is to be done before it. */
-static bool machine_has_ended(struct ackd_worker *self)
+static bool machine_has_ended(const struct ackd_worker *self)
 {
-    if (machine_lease_left_ms(self) > 0)
-        return false;
-    if (!list_is_empty(&self->waiting))
-        give_back_waiting(self);
-    return self->stats.running == 0 || machine_drain_in_ms(self) <= 0;
+    return machine_lease_left_ms(self) <= 0 &&
+           (self->stats.running == 0 || machine_drain_in_ms(self) <= 0);
 }
 
 /* Whether there is a reason to drain by now. */
@@ -263,6 +260,8 @@ static bool drain_wanted(struct run *run)
 
     pthread_mutex_lock(&self->lock);
     wanted = self->queue_empty || self->failure != ACKD_OK;
+    if (!wanted && !asked && machine_lease_left_ms(self) <= 0 && !list_is_empty(&self->waiting))
+        give_back_waiting(self); /* none of them would be done before the machine's end */
     self->drained = !wanted && (asked || machine_has_ended(self));
     wanted = wanted || self->drained;
     pthread_mutex_unlock(&self->lock);

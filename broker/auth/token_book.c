@@ -13,8 +13,6 @@
 #include "auth/token_file.h"
 #include "base/log.h"
 
-static struct token *find(const struct token_book *self, struct slice key);
-
 enum status token_book_open(struct token_book *self, const char *path, bool *ret_found,
                             struct error *error)
 {
@@ -106,8 +104,7 @@ static enum status refuse_randomness(struct error *error)
     return error_set(error, STATUS_UNAVAILABLE, "no memory or randomness for a token");
 }
 
-static enum status add(struct token_book *self, struct token *token, struct token **ret_copy,
-                       struct error *error)
+static enum status add(struct token_book *self, struct token *token, struct error *error)
 {
     enum status status;
 
@@ -117,7 +114,6 @@ static enum status add(struct token_book *self, struct token *token, struct toke
                              "the broker has its %d tokens already", TOKENS_MAX);
     else
         status = exchange(self, token, NULL, error);
-    *ret_copy = status == STATUS_OK ? token_copy(token) : NULL;
     pthread_mutex_unlock(&self->changing);
     return status;
 }
@@ -140,11 +136,13 @@ enum status token_book_create(struct token_book *self, const char *name, const s
     token->expires_ms = expires_ms;
     token->secret_count = 1;
     token->secrets[0].hash = secret_hash(slice_of(ret_text, SECRET_TEXT_BYTES));
-    status = add(self, token, ret_copy, error);
-    if (status != STATUS_OK)
+    *ret_copy = token_copy(token); /* first: no token lives that nobody was given */
+    status = *ret_copy == NULL ? refuse_randomness(error) : add(self, token, error);
+    if (status != STATUS_OK) {
         token_free(token);
-    else if (*ret_copy == NULL)
-        status = refuse_randomness(error);
+        token_free(*ret_copy);
+        *ret_copy = NULL;
+    }
     return status;
 }
 
@@ -162,6 +160,17 @@ static enum status find_own(struct token_book *self, struct slice key, struct to
     return STATUS_OK;
 }
 
+/* A copy of what callers write to meanwhile: when it was last used. */
+static struct token *copy_used(struct token_book *self, const struct token *token)
+{
+    struct token *copy;
+
+    pthread_rwlock_wrlock(&self->lock);
+    copy = token_copy(token);
+    pthread_rwlock_unlock(&self->lock);
+    return copy;
+}
+
 enum status token_book_rotate(struct token_book *self, struct slice key, int64_t overlap_ms,
                               int64_t now_ms, char ret_text[SECRET_TEXT_BYTES + 1],
                               struct token **ret_copy, struct error *error)
@@ -175,7 +184,7 @@ enum status token_book_rotate(struct token_book *self, struct slice key, int64_t
     pthread_mutex_lock(&self->changing);
     status = find_own(self, key, &before, error);
     if (status == STATUS_OK &&
-        ((after = token_copy(before)) == NULL || !secret_make(&after->key, ret_text)))
+        ((after = copy_used(self, before)) == NULL || !secret_make(&after->key, ret_text)))
         status = refuse_randomness(error);
     if (status == STATUS_OK) {
         hash = secret_hash(slice_of(ret_text, SECRET_TEXT_BYTES));
@@ -317,7 +326,9 @@ void token_book_flush(struct token_book *self)
     if (!atomic_exchange(&self->used, false))
         return;
     pthread_mutex_lock(&self->changing);
-    if (write_file(self, NULL, NULL, &error) != STATUS_OK)
+    if (write_file(self, NULL, NULL, &error) != STATUS_OK) {
+        atomic_store(&self->used, true);
         LOG_WARN("tokens_not_written", LOG_STRING("reason", error.message));
+    }
     pthread_mutex_unlock(&self->changing);
 }

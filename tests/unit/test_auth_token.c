@@ -303,6 +303,24 @@ static void test_when_it_was_used_is_kept(void **state)
     assert_int_equal(CONTAINER_OF(self->book.tokens.next, struct token, link)->last_used_ms, 4321);
 }
 
+static void test_when_it_was_used_is_kept_once_it_can_be_written(void **state)
+{
+    struct shelf *self = *state;
+    char text[SECRET_TEXT_BYTES + 1];
+    char beside[80];
+
+    create(self, TIME_NEVER, text);
+    assert_true(is_known(self, text, 4321));
+    snprintf(beside, sizeof beside, "%s.new", self->path);
+    assert_int_equal(mkdir(beside, 0700), 0); /* in the way of the file beside */
+    token_book_flush(&self->book);
+    assert_int_equal(rmdir(beside), 0);
+    token_book_flush(&self->book);
+    token_book_close(&self->book);
+    open_book(self, true);
+    assert_int_equal(CONTAINER_OF(self->book.tokens.next, struct token, link)->last_used_ms, 4321);
+}
+
 #define BOOK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -319,6 +337,7 @@ int main(void)
         BOOK_TEST(test_a_file_without_memory_for_it_all_is_not_written),
         BOOK_TEST(test_a_file_whose_times_are_none_is_refused),
         BOOK_TEST(test_when_it_was_used_is_kept),
+        BOOK_TEST(test_when_it_was_used_is_kept_once_it_can_be_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

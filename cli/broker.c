@@ -89,6 +89,11 @@ const char *broker_url(const struct cli *cli)
     return cli->transport == NULL ? cli->url : transport_url(cli->transport);
 }
 
+bool broker_stays_here(const struct cli *cli)
+{
+    return transport_stays_here(cli->transport);
+}
+
 void broker_close(struct cli *cli)
 {
     transport_close(cli->transport);

@@ -40,6 +40,8 @@ enum status broker_get(struct cli *cli, const char *path, long *ret_http_status,
                        struct error *error) MUST_USE;
 /* The URL in use; after a call. */
 const char *broker_url(const struct cli *cli);
+/* Whether nothing goes over a network in the clear; after a call. */
+bool broker_stays_here(const struct cli *cli);
 
 /* Ends the connection, if there was one. */
 void broker_close(struct cli *cli);

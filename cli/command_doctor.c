@@ -39,7 +39,6 @@ struct patient {
     const Ackd__V1__StatsResponse *stats; /* NULL: not allowed, or not reached */
     int64_t stats_took_ms;
     int64_t stats_at_ms; /* the wall clock here, in the middle of the call */
-    struct error stats_error;
 };
 
 /* What a check says. */
@@ -49,8 +48,12 @@ struct diagnosis {
     const char *advice; /* NULL: none is needed */
 };
 
+/* What a check can't do without. */
+enum need { NOTHING, BROKER, NUMBERS };
+
 struct check {
     const char *name;
+    enum need need;
     void (*look)(struct patient *patient, struct diagnosis *diagnosis);
 };
 
@@ -66,14 +69,14 @@ say(struct diagnosis *self, enum finding finding, const char *advice, const char
     va_end(args);
 }
 
-/* Whether the broker is on this machine, by its URL. */
-static bool is_loopback(const char *url)
+/* `denied` is for who may not; a call fails for other reasons too. */
+static void say_failed(struct diagnosis *self, const char *denied, const struct error *error)
 {
-    const char *host = strstr(url, "://");
+    bool may_not =
+        error->status == STATUS_UNAUTHENTICATED || error->status == STATUS_PERMISSION_DENIED;
 
-    host = host == NULL ? url : host + 3;
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-           strncmp(host, "[::1]", 5) == 0;
+    say(self, BAD, may_not ? denied : "Look into its log, and at what is between it and you.", "%s",
+        error->message);
 }
 
 /*
@@ -123,7 +126,7 @@ static void look_tls(struct patient *patient, struct diagnosis *diagnosis)
 
     if (strncmp(url, "https://", 8) == 0)
         say(diagnosis, FINE, NULL, "the connection is encrypted, and the certificate is right");
-    else if (is_loopback(url))
+    else if (broker_stays_here(patient->cli))
         say(diagnosis, FINE, NULL, "not encrypted, within this machine");
     else
         say(diagnosis, WARNING,
@@ -136,15 +139,16 @@ static void look_rights(struct patient *patient, struct diagnosis *diagnosis)
 {
     Ackd__V1__StatsRequest request = ACKD__V1__STATS_REQUEST__INIT;
     ProtobufCMessage *reply;
+    struct error error;
     int64_t began_ms = clock_wall_ms();
 
     if (broker_try(patient->cli, "AdminService", "Stats", &request.base,
                    &ackd__v1__stats_response__descriptor, &patient->cli->arena, 0, &reply,
-                   &patient->stats_error) != STATUS_OK) {
-        say(diagnosis, BAD,
-            "Ask whoever runs the broker for a token with the right `read` on `*`, or look only "
-            "at what yours may see.",
-            "%s", patient->stats_error.message);
+                   &error) != STATUS_OK) {
+        say_failed(diagnosis,
+                   "Ask whoever runs the broker for a token with the right `read` on `*`, or look "
+                   "only at what yours may see.",
+                   &error);
         return;
     }
     patient->stats = (const Ackd__V1__StatsResponse *)(const void *)reply;
@@ -173,15 +177,16 @@ static void look_clock(struct patient *patient, struct diagnosis *diagnosis)
     enum finding finding = size_ms >= SKEW_BAD_MS ? BAD : size_ms >= SKEW_WARN_MS ? WARNING : FINE;
     struct text text;
 
+    if (size_ms < patient->stats_took_ms) { /* the call's own error */
+        say(diagnosis, FINE, NULL, "the broker's clock is as good as equal to this one's");
+        return;
+    }
     say(diagnosis, finding,
         finding == FINE ? NULL
                         : "Let both machines set their clock by NTP. Leases are not harmed: only "
                           "the broker's clock counts for them.",
-        "the broker's clock is %s %s this one's",
-        size_ms < patient->stats_took_ms ? "as good as equal to" : units_duration(&text, size_ms),
-        size_ms < patient->stats_took_ms ? ""
-        : skew_ms > 0                    ? "ahead of"
-                                         : "behind");
+        "the broker's clock is %s %s this one's", units_duration(&text, size_ms),
+        skew_ms > 0 ? "ahead of" : "behind");
 }
 
 static void look_answers(struct patient *patient, struct diagnosis *diagnosis)
@@ -191,9 +196,7 @@ static void look_answers(struct patient *patient, struct diagnosis *diagnosis)
 
     say(diagnosis, slow ? WARNING : FINE,
         slow ? "A shard answers between two commits: look at ackd_shard_commit_seconds in "
-               "/metrics, and "
-               "at "
-               "what else writes to its disk."
+               "/metrics, and at what else writes to its disk."
              : NULL,
         "all shards answered within %s", units_duration(&text, patient->stats_took_ms));
 }
@@ -243,48 +246,75 @@ static void look_durable(struct patient *patient, struct diagnosis *diagnosis)
 }
 
 /* Work that nobody does. */
-static void look_workers(struct patient *patient, struct diagnosis *diagnosis)
+struct idle {
+    size_t queues;
+    const char *example;
+};
+
+static void count_idle(const Ackd__V1__ListQueuesResponse *page, struct idle *idle)
+{
+    for (size_t i = 0; i < page->n_queues; i++) {
+        const Ackd__V1__Queue *queue = page->queues[i];
+
+        if (queue->counts->ready == 0 || (!queue->paused && queue->sessions > 0))
+            continue;
+        idle->queues++;
+        idle->example = idle->example == NULL ? queue->name : idle->example;
+    }
+}
+
+static enum status find_idle(struct cli *cli, struct idle *idle, struct error *error)
 {
     Ackd__V1__ListQueuesRequest request = ACKD__V1__LIST_QUEUES_REQUEST__INIT;
-    const Ackd__V1__ListQueuesResponse *queues;
+    const Ackd__V1__ListQueuesResponse *page;
     ProtobufCMessage *reply;
+
+    request.page_size = 1000;
+    do {
+        enum status status =
+            broker_try(cli, "QueueService", "List", &request.base,
+                       &ackd__v1__list_queues_response__descriptor, &cli->arena, 0, &reply, error);
+
+        if (status != STATUS_OK)
+            return status;
+        page = (const Ackd__V1__ListQueuesResponse *)(const void *)reply;
+        count_idle(page, idle);
+        request.page_token = page->next_page_token;
+    } while (page->next_page_token[0] != '\0');
+    return STATUS_OK;
+}
+
+static void look_workers(struct patient *patient, struct diagnosis *diagnosis)
+{
+    struct idle idle = {0, NULL};
     struct error error;
-    size_t idle = 0;
-    const char *name = NULL;
 
-    if (broker_try(patient->cli, "QueueService", "List", &request.base,
-                   &ackd__v1__list_queues_response__descriptor, &patient->cli->arena, 0, &reply,
-                   &error) != STATUS_OK) {
-        say(diagnosis, BAD, "Your token may see no queue.", "%s", error.message);
-        return;
-    }
-    queues = (const Ackd__V1__ListQueuesResponse *)(const void *)reply;
-    for (size_t i = 0; i < queues->n_queues; i++) {
-        const Ackd__V1__Queue *queue = queues->queues[i];
-
-        if (queue->counts->ready > 0 && (queue->paused || queue->sessions == 0)) {
-            idle++;
-            name = name == NULL ? queue->name : name;
-        }
-    }
-    if (idle == 0)
+    if (find_idle(patient->cli, &idle, &error) != STATUS_OK)
+        say_failed(diagnosis, "Your token may see no queue.", &error);
+    else if (idle.queues == 0)
         say(diagnosis, FINE, NULL, "every queue with work has workers");
     else
         say(diagnosis, WARNING,
             "`ackctl queue show QUEUE` tells whether it is paused (`ackctl queue resume`); "
             "`ackctl sessions QUEUE` whether workers are there. In Kubernetes: are their pods "
             "pending?",
-            "%zu queue%s with work and without workers, or paused, such as %s", idle,
-            idle == 1 ? "" : "s", name);
+            "%zu queue%s with work and without workers, or paused, such as %s", idle.queues,
+            idle.queues == 1 ? "" : "s", idle.example);
 }
 
 static const struct check CHECKS[] = {
-    {"reachable", look_reachable}, {"ready", look_ready},     {"tls", look_tls},
-    {"rights", look_rights},       {"version", look_version}, {"clock", look_clock},
-    {"answers", look_answers},     {"room", look_room},       {"durable", look_durable},
-    {"workers", look_workers},
+    {"reachable", NOTHING, look_reachable},
+    {"ready", BROKER, look_ready},
+    {"tls", BROKER, look_tls},
+    {"rights", BROKER, look_rights},
+    {"version", NUMBERS, look_version},
+    {"clock", NUMBERS, look_clock},
+    {"answers", NUMBERS, look_answers},
+    {"room", NUMBERS, look_room},
+    {"durable", NUMBERS, look_durable},
+    {"workers", NUMBERS, look_workers},
 };
-enum { CHECK_COUNT = sizeof(CHECKS) / sizeof(CHECKS[0]), FIRST_OF_NUMBERS = 4 };
+enum { CHECK_COUNT = sizeof(CHECKS) / sizeof(CHECKS[0]) };
 
 /*
  * The command
@@ -314,14 +344,14 @@ static void print_row(const struct cli *cli, const char *name, const struct diag
         printf("%21s %s\n", "", diagnosis->advice);
 }
 
-static void examine(struct patient *patient, size_t at, struct diagnosis *diagnosis)
+static void examine(struct patient *patient, const struct check *check, struct diagnosis *diagnosis)
 {
-    if (at > 0 && !patient->reached)
+    if (check->need >= BROKER && !patient->reached)
         say(diagnosis, NOT_LOOKED, NULL, "there is no broker to look at");
-    else if (at >= FIRST_OF_NUMBERS && patient->stats == NULL)
+    else if (check->need >= NUMBERS && patient->stats == NULL)
         say(diagnosis, NOT_LOOKED, NULL, "this needs the broker's numbers");
     else
-        CHECKS[at].look(patient, diagnosis);
+        check->look(patient, diagnosis);
 }
 
 static enum exit_code run(struct cli *cli)
@@ -332,7 +362,7 @@ static enum exit_code run(struct cli *cli)
     for (size_t i = 0; i < CHECK_COUNT; i++) {
         struct diagnosis diagnosis = {.finding = FINE};
 
-        examine(&patient, i, &diagnosis);
+        examine(&patient, &CHECKS[i], &diagnosis);
         bad = bad || diagnosis.finding == BAD;
         if (cli->is_json)
             print_line(CHECKS[i].name, &diagnosis);

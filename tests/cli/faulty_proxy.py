@@ -2,13 +2,15 @@
 """faulty_proxy.py -- stands between ackctl and the broker and loses replies."""
 import socket
 import threading
+import time
 
 
 class FaultyProxy:
     """Use it with `with`. Forwards HTTP/1.1 by bytes, a thread a connection. `lose_reply_of` makes
     it pass one request on, the `nth` of its kind, wait for the broker's reply, and close the
     connection instead of handing it over: the broker has done what the client can't know of. With
-    `stalls` the connection stays open, and the client waits."""
+    `stalls` the connection stays open, and the client waits. `delay_reply_of` hands the reply over,
+    late."""
 
     def __init__(self, port: int):
         self._upstream_port = port
@@ -21,6 +23,10 @@ class FaultyProxy:
         self.lost.clear()
         self._before, self._stalls = nth - 1, stalls
         self._wanted = f"/ackd.v1.{method} ".encode()
+
+    def delay_reply_of(self, method: str, delay_s: float) -> None:
+        self.lose_reply_of(method)
+        self._delay_s = delay_s
 
     def __enter__(self) -> "FaultyProxy":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -55,12 +61,17 @@ class FaultyProxy:
     _doomed = None
     _before = 0
     _stalls = False
+    _delay_s = 0.0
 
     def _replies(self, client: socket.socket, upstream: socket.socket) -> None:
         try:
             while data := upstream.recv(65536):
                 if self._doomed is client:
                     self._doomed = None
+                    if self._delay_s > 0:
+                        time.sleep(self._delay_s)
+                        client.sendall(data)
+                        continue
                     if not self._stalls:
                         client.shutdown(socket.SHUT_RDWR)
                     self.lost.set()

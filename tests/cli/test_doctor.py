@@ -7,6 +7,7 @@ import threading
 import pytest
 from broker import Broker, Refused
 from conftest import Ackctl
+from faulty_proxy import FaultyProxy
 from processes import free_port
 
 
@@ -106,3 +107,28 @@ def test_something_else_at_the_address_is_told_from_a_broker(ackctl):
     assert ended.code == 1
     assert findings(ended)["reachable"] == findings(ended)["ready"] == "bad"
     assert findings(ended)["room"] == "not looked"
+    rights, = [row for row in ended.rows() if row["check"] == "rights"]
+    assert rights["finding"] == "bad" and "token" not in rights["advice"]
+
+
+def test_work_without_workers_is_found_however_many_queues_there_are(broker, ackctl):
+    for number in range(101):
+        broker.call("QueueService/Create", name=f"q{number:03}")
+    ackctl.ok("publish", "q100", "-f", "lines", stdin="a\n")
+    row, = [row for row in ackctl.ok("doctor", "-o", "json").rows() if row["check"] == "workers"]
+    assert row["finding"] == "warning" and "such as q100" in row["text"]
+
+
+def test_a_name_that_begins_like_this_machines_is_not_taken_for_it(ackctl, broker):
+    # Any *.localhost is this machine to curl, but a name of the network may begin so as well.
+    url = broker.url.replace("127.0.0.1", "localhost.localhost")
+    assert findings(ackctl.ok("doctor", "-o", "json", "--url", url))["tls"] == "warning"
+
+
+def test_a_clock_is_not_doubted_for_the_time_that_the_call_took(broker, ackctl):
+    with FaultyProxy(broker.port) as proxy:
+        proxy.delay_reply_of("AdminService/Stats", 2.5)
+        rows = ackctl.ok("doctor", "-o", "json", "--url", proxy.url).rows()
+    row, = [row for row in rows if row["check"] == "clock"]
+    assert (row["finding"], row["text"]) == (
+        "ok", "the broker's clock is as good as equal to this one's")

@@ -24,7 +24,6 @@
 
 static bool copy_file_name(char **ret_copy, const char *given, const char *variable);
 static bool is_insecure(const struct transport_options *options);
-static bool stays_here(const char *url);
 static enum status read_token(struct access *self, struct error *error);
 
 enum status access_init(struct access *self, const struct transport_options *options,
@@ -37,7 +36,7 @@ enum status access_init(struct access *self, const struct transport_options *opt
         !copy_file_name(&self->certificate_file, options->cert_file, "ACKD_CERT_FILE") ||
         !copy_file_name(&self->key_file, options->key_file, "ACKD_KEY_FILE"))
         return error_set(error, STATUS_INTERNAL, "no memory for a connection to the broker");
-    if (*self->token_file == '\0' || stays_here(url) || is_insecure(options))
+    if (*self->token_file == '\0' || access_stays_here(url) || is_insecure(options))
         return STATUS_OK;
     error_set(error, STATUS_INVALID,
               "the token would go over the network in the clear to %.120s: use https://, or say "
@@ -74,8 +73,7 @@ static bool is_insecure(const struct transport_options *options)
     return options->insecure || (text != NULL && *text != '\0' && strcmp(text, "0") != 0);
 }
 
-/* Whether what goes to that URL is sealed, or leaves no machine. */
-static bool stays_here(const char *url)
+bool access_stays_here(const char *url)
 {
     static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
     const char *host = url + strlen("http://");

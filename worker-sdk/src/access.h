@@ -40,6 +40,8 @@ struct access {
 enum status access_init(struct access *self, const struct transport_options *options,
                         const char *url, struct error *error) MUST_USE;
 void access_deinit(struct access *self);
+/* Whether what goes to that URL, http:// or https://, is sealed or leaves no machine. */
+bool access_stays_here(const char *url);
 
 /* Appends the header line that says who calls, or nothing without a token. Reads the file if it has
  * changed, or if `afresh`. Any thread. */

@@ -105,6 +105,11 @@ const char *transport_url(const struct transport *self)
     return self->url;
 }
 
+bool transport_stays_here(const struct transport *self)
+{
+    return access_stays_here(self->url);
+}
+
 enum status transport_call(struct transport *self, const char *service, const char *method,
                            const ProtobufCMessage *request,
                            const ProtobufCMessageDescriptor *response_descriptor,

@@ -54,6 +54,8 @@ void transport_close(struct transport *self);
 
 /* The URL in use, without a slash at its end. */
 const char *transport_url(const struct transport *self);
+/* Whether what goes to that URL is sealed, or leaves no machine. */
+bool transport_stays_here(const struct transport *self);
 
 /*
  * Calls ackd.v1.`service`/`method` ("TaskService", "Lease"). The reply is unpacked into `arena`,

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from faulty_proxy import FaultyProxy
 from processes import BUILD, wait_until
+from small_disk import fill_up, small_disk
 from test_publish import feed, rows
 from test_results import finish
 from test_work import publish, results, sh, wait_for_file
@@ -115,29 +116,21 @@ def test_an_export_whose_broker_goes_away_leaves_the_file_as_it_was(ackctl, brok
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder],
-                             capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("no tmpfs can be mounted here, so no disk is full")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("count", [1, 2500])
-def test_an_export_to_a_full_disk_says_so_and_leaves_the_file_as_it_was(ackctl, broker, small_disk,
+def test_an_export_to_a_full_disk_says_so_and_leaves_the_file_as_it_was(ackctl, broker, disk,
                                                                         count):
     finish(ackctl, broker, [b"x" * 40] * count)
-    out = small_disk / "r.jsonl"
+    out = disk / "r.jsonl"
     out.write_text("before\n")
-    with open(small_disk / "filler", "wb", buffering=0) as file, pytest.raises(OSError):
-        while True:
-            file.write(bytes(4096))
+    fill_up(disk)
     ended = ackctl("results", "export", "q", "--out", out)
     assert ended.code == 1 and "can't be written" in ended.err
-    assert out.read_text() == "before\n" and parts(small_disk) == []
+    assert out.read_text() == "before\n" and parts(disk) == []
 
 
 @pytest.mark.parametrize("count", [1, 2500])
@@ -194,9 +187,9 @@ def test_a_broker_that_dies_under_a_worker_costs_no_task(ackctl, broker):
     assert ackctl.counts()["dead"] == 0
 
 
-def test_a_disk_too_full_for_the_payload_fails_no_task(ackctl, tmp_path, small_disk):
+def test_a_disk_too_full_for_the_payload_fails_no_task(ackctl, disk):
     publish(ackctl, "x" * 100_000, queue=("--max-failures", "1"))
-    child = start_worker(ackctl, {"env": ackctl.environment(TMPDIR=str(small_disk))},
+    child = start_worker(ackctl, {"env": ackctl.environment(TMPDIR=str(disk))},
                          ["--payload-file", "--", "sh", "-c", "cat $ACKD_PAYLOAD_FILE"])
     show = ["get", "q", "t0", "-o", "json"]
     wait_until(lambda: ackctl.ok(*show).json()["task"].get("deliveries"), "the task was tried")

@@ -4,7 +4,6 @@ import base64
 import os
 import signal
 import struct
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from broker import Broker, Refused
 from power_cut import SHIM
 from processes import wait_until
+from small_disk import small_disk
 
 DAY_S = 86400
 with_shim = pytest.mark.skipif(os.environ.get("ACKD_SANITIZE", "none") != "none",
@@ -70,17 +70,8 @@ def test_a_full_map_refuses_publish_while_tasks_are_leased_and_acked(tmp_path):
 
 
 def test_a_full_disk_refuses_publish_while_tasks_are_leased_and_acked(tmp_path):
-    disk = tmp_path / "data"
-    disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)],
-                          capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("no right to mount a small disk")
-    try:
-        with Broker(tmp_path) as broker:
-            check_full_and_drained(broker)
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with small_disk(tmp_path / "data", "8m"), Broker(tmp_path) as broker:
+        check_full_and_drained(broker)
 
 
 def test_a_broker_stopped_for_twice_the_session_blames_nobody(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from broker import Broker, Refused
 from processes import BUILD, wait_until
+from small_disk import small_disk
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("crash", "kill")]
 
@@ -221,21 +222,12 @@ def test_a_second_backup_is_refused_while_one_is_under_way(tmp_path):
 
 
 def test_a_backup_that_finds_no_room_says_so_and_leaves_nothing(tmp_path):
-    disk = tmp_path / "data"
-    disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)],
-                          capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("no right to mount a small disk")
-    try:
-        with Broker(tmp_path) as broker:
-            fill(broker, 9)
-            with pytest.raises(Refused, match="no room") as refused:
-                broker.call("AdminService/Backup", name="b")
-            assert refused.value.code == "resource_exhausted" and backups(broker) == []
-            broker.call("TaskService/Publish", queue="ballast", tasks=[{}])
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with small_disk(tmp_path / "data", "16m"), Broker(tmp_path) as broker:
+        fill(broker, 9)
+        with pytest.raises(Refused, match="no room") as refused:
+            broker.call("AdminService/Backup", name="b")
+        assert refused.value.code == "resource_exhausted" and backups(broker) == []
+        broker.call("TaskService/Publish", queue="ballast", tasks=[{}])
 
 
 def test_all_shards_are_copied_under_one_name(tmp_path):

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 from processes import wait_until
 from raw_http import RawClient, request
-from tls_broker import LIST, client_context
+from tls_broker import LIST, client_context, shake_hands
 
 SANITIZED = os.environ.get("ACKD_SANITIZE", "none") != "none"
 CROWD = 200 if SANITIZED else 1000
@@ -46,26 +46,17 @@ def test_large_bodies_arrive_whole_both_ways(broker, authority, version):
 @pytest.mark.parametrize("piece", [1, 7, 1400, 20000])
 def test_records_in_pieces_are_put_together(broker, piece):
     """Pieces of the sealed bytes, which know no record's bounds."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = broker.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     with RawClient(broker.port) as raw:
-        def exchange(step):
-            while True:
-                try:
-                    done = step()
-                except ssl.SSLWantReadError:
-                    done = None
-                raw.send(outgoing.read(), piece)
-                if done:
-                    return done
-                incoming.write(raw.socket.recv(65536))
-
-        exchange(lambda: session.do_handshake() or True)
+        session, incoming, outgoing = shake_hands(broker, raw, piece)
         body = json.dumps({"name": "no-such-queue", "pad": "x" * 3000}).encode()
         session.write(request("/ackd.v1.QueueService/Get", body) + LIST)
+        raw.send(outgoing.read(), piece)
         reply = b""
         while reply.count(b"HTTP/1.1 ") < 2:
-            reply += exchange(lambda: session.read(65536))
+            try:
+                reply += session.read(65536)
+            except ssl.SSLWantReadError:
+                incoming.write(raw.socket.recv(65536))
     assert b"HTTP/1.1 200" in reply or b"HTTP/1.1 4" in reply
 
 
@@ -133,16 +124,8 @@ def test_a_crowd_is_served_and_leaves_nothing_behind(broker_with):
 def test_connections_cut_off_anywhere_cost_nothing(broker):
     """Without close_notify, within a record, within a call."""
     for size in range(1, 200, 9):
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        session = broker.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
         with RawClient(broker.port) as raw:
-            while True:
-                try:
-                    session.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    raw.send(outgoing.read())
-                    incoming.write(raw.socket.recv(65536))
+            session, _, outgoing = shake_hands(broker, raw)
             session.write(LIST)
             raw.send(outgoing.read()[:size])
             if size % 2:
@@ -151,16 +134,8 @@ def test_connections_cut_off_anywhere_cost_nothing(broker):
 
 
 def test_a_record_that_was_tampered_with_ends_the_connection(broker):
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = broker.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     with RawClient(broker.port) as raw:
-        while True:
-            try:
-                session.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                raw.send(outgoing.read())
-                incoming.write(raw.socket.recv(65536))
+        session, incoming, outgoing = shake_hands(broker, raw)
         session.write(LIST)
         sealed = bytearray(outgoing.read())
         sealed[-5] ^= 1

@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from typing import NamedTuple
 
 from authority import Authority, Identity
 from broker import Broker
@@ -61,3 +62,24 @@ class TlsClient(RawClient):
         except BaseException:
             self.socket.close()
             raise
+
+
+class Shaken(NamedTuple):
+    """A session of which the test passes the sealed bytes on."""
+    session: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+
+
+def shake_hands(broker: TlsBroker, raw: RawClient, piece: int | None = None) -> Shaken:
+    """Sends in pieces of so many bytes. What the client says last stays in `outgoing`, and so goes
+    out with the first request."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = broker.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            session.do_handshake()
+            return Shaken(session, incoming, outgoing)
+        except ssl.SSLWantReadError:
+            raw.send(outgoing.read(), piece)
+            incoming.write(raw.socket.recv(65536))

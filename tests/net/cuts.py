@@ -34,7 +34,7 @@ from processes import wait_until  # noqa: E402
 from proxy import KINDS, REPLY, REQUEST, Fault, Proxy  # noqa: E402
 from raw_http import RawClient, Reply  # noqa: E402
 from script import Wire  # noqa: E402
-from state import gauge, growth_bytes, rss_bytes  # noqa: E402
+from state import growth_bytes, rss_bytes  # noqa: E402
 
 PUBLISHERS, WORKERS = 3, 3
 TOLD_MAX = 10
@@ -207,9 +207,9 @@ def judge(broker: Broker, drainer: Caller, others: History) -> list[str]:
 def left_behind(broker: Broker, idle_connections: int) -> list[str]:
     """What the broker still has, of connections that are gone."""
     try:
-        wait_until(lambda: gauge(broker, "ackd_connections") <= idle_connections + 1,
+        wait_until(lambda: broker.gauge("ackd_connections") <= idle_connections + 1,
                    "the connections are gone", SOON_S)
-        wait_until(lambda: gauge(broker, "ackd_request_memory_bytes") == 0, "memory is given back",
+        wait_until(lambda: broker.gauge("ackd_request_memory_bytes") == 0, "memory is given back",
                    SOON_S)
         return []
     except AssertionError as error:

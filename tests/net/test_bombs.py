@@ -8,7 +8,7 @@ import pytest
 from messages import BYTES, FIXED32, FIXED64, GROUP_END, GROUP_START, message, tag, varint
 from processes import wait_until
 from raw_http import RawClient, request
-from state import gauge, growth_bytes, peak_growth_bytes, rss_bytes
+from state import growth_bytes, peak_growth_bytes, rss_bytes
 
 MIB = 1 << 20
 FACTOR, BASE = 9, 24 * MIB
@@ -124,7 +124,7 @@ def test_bombs_from_many_connections_at_once_cost_no_more_than_the_limit(broker_
             except EOFError:  # refused while it was sending
                 pass
     assert peak_growth_bytes(running, before) < limit + 2 * MIB * FACTOR + BASE
-    wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back")
+    wait_until(lambda: running.gauge("ackd_request_memory_bytes") == 0, "it is given back")
     assert growth_bytes(running, before) < limit
 
 
@@ -154,8 +154,8 @@ def test_many_long_lists_at_once_cost_no_more_than_the_limit(broker_with):
     assert 200 in statuses and set(statuses) <= {200, 503}
     # What is being made, what is not taken, and one that goes from the one to the other.
     assert peak_growth_bytes(running, before) < 3 * limit + BASE
-    wait_until(lambda: gauge(running, "ackd_call_memory_bytes") < 65536, "it is given back")
-    wait_until(lambda: gauge(running, "ackd_reply_memory_bytes") == 0, "it is given back")
+    wait_until(lambda: running.gauge("ackd_call_memory_bytes") < 65536, "it is given back")
+    wait_until(lambda: running.gauge("ackd_reply_memory_bytes") == 0, "it is given back")
     with RawClient(running.port) as raw:  # alone, it gets what there is
         raw.send(asked)
         assert len(raw.reply().json()["tasks"]) > 20
@@ -169,8 +169,8 @@ def test_many_small_pipelined_requests_with_large_replies_cost_what_one_may_hold
     before = rss_bytes(running)
     with RawClient(running.port) as raw:
         raw.send(request("/ackd.v1.TaskService/Get", b'{"queue":"q","taskId":"t"}') * 300)
-        wait_until(lambda: gauge(running, "ackd_reply_memory_bytes") > 0, "replies are not taken")
-        wait_until(lambda: gauge(running, "ackd_requests_in_flight") == 1, "it stands still")
+        wait_until(lambda: running.gauge("ackd_reply_memory_bytes") > 0, "replies are not taken")
+        wait_until(lambda: running.gauge("ackd_requests_in_flight") == 1, "it stands still")
         assert peak_growth_bytes(running, before) < 16 * MIB
         for _ in range(300):
             assert raw.reply().status == 200

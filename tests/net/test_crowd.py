@@ -8,7 +8,7 @@ import pytest
 from broker import Broker
 from processes import wait_until
 from raw_http import RawClient, request
-from state import gauge, growth_bytes, rss_bytes
+from state import growth_bytes, rss_bytes
 
 CROWD = 10_000
 SPARE = 200  # files that broker and test need beside
@@ -34,7 +34,7 @@ def test_ten_thousand_idle_connections_are_cheap_and_each_is_served(many_files, 
     before = rss_bytes(running)
     with contextlib.ExitStack() as open_ones:
         crowd = [open_ones.enter_context(RawClient(running.port)) for _ in range(CROWD)]
-        wait_until(lambda: gauge(running, "ackd_connections") == CROWD + 1, "all are accepted")
+        wait_until(lambda: running.gauge("ackd_connections") == CROWD + 1, "all are accepted")
         assert growth_bytes(running, before) < CROWD * IDLE_BYTES_MAX
         for each in crowd:
             each.send(LIST)
@@ -46,7 +46,7 @@ def test_ten_thousand_idle_connections_are_cheap_and_each_is_served(many_files, 
         for each in crowd[::2]:
             assert each.call("/healthz", verb="GET").status == 200
         assert growth_bytes(running, served) <= 1 << 20
-    wait_until(lambda: gauge(running, "ackd_connections") == 1, "all are gone")
+    wait_until(lambda: running.gauge("ackd_connections") == 1, "all are gone")
     assert running.stop() == 0
 
 
@@ -97,5 +97,5 @@ def test_a_crowd_that_comes_at_once_is_served_in_the_end(broker_with):
             for each in crowd:
                 each.send(LIST)
             refused = sum(each.reply().status != 200 for each in crowd)
-            assert refused == gauge(running, "ackd_connections_refused_total") == 0
-    wait_until(lambda: gauge(running, "ackd_connections") == 1, "all are gone")
+            assert refused == running.gauge("ackd_connections_refused_total") == 0
+    wait_until(lambda: running.gauge("ackd_connections") == 1, "all are gone")

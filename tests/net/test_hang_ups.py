@@ -7,7 +7,6 @@ from power_cut import SHIM
 from processes import wait_until
 from proxy import reset
 from raw_http import RawClient, request
-from state import gauge
 
 LEASE = "/ackd.v1.TaskService/Lease"
 PUBLISH = "/ackd.v1.TaskService/Publish"
@@ -20,13 +19,13 @@ ENDING = [*LEAVING, pytest.param(lambda raw: raw.end(), id="half-closed")]
 
 
 def wait_until_gone(broker) -> None:
-    wait_until(lambda: gauge(broker, "ackd_connections") == 1, "the connection is gone", SOON_S)
-    assert gauge(broker, "ackd_request_memory_bytes") == 0
-    assert gauge(broker, "ackd_requests_in_flight") == 1  # the one that asks
+    wait_until(lambda: broker.gauge("ackd_connections") == 1, "the connection is gone", SOON_S)
+    assert broker.gauge("ackd_request_memory_bytes") == 0
+    assert broker.gauge("ackd_requests_in_flight") == 1  # the one that asks
 
 
 def waiters(broker) -> int:
-    return gauge(broker, 'ackd_shard_waiters{shard="0"}')
+    return broker.gauge('ackd_shard_waiters{shard="0"}')
 
 
 @pytest.mark.parametrize("leave", ENDING)
@@ -38,7 +37,7 @@ def test_while_it_sends_a_request(broker, leave, part):
                      b"Transfer-Encoding: chunked\r\n\r\n5\r\n{")
         else:
             raw.send(request(LIST, b"{}" + b" " * 100_000)[:30 if part == "head" else 50_000])
-        wait_until(lambda: gauge(broker, "ackd_connections") == 2, "it is there")
+        wait_until(lambda: broker.gauge("ackd_connections") == 2, "it is there")
         leave(raw)
         wait_until_gone(broker)
 

@@ -17,7 +17,7 @@ import pytest
 from processes import wait_until
 from proxy import REPLY, REQUEST, Fault, Proxy
 from raw_http import RawClient, request
-from state import gauge, peak_growth_bytes, rss_bytes
+from state import peak_growth_bytes, rss_bytes
 
 LIST = "/ackd.v1.QueueService/List"
 LEASE = "/ackd.v1.TaskService/Lease"
@@ -55,7 +55,7 @@ def drip(raw: RawClient, data: bytes, pause_s: float) -> float:
 
 
 def connections(broker) -> int:
-    return gauge(broker, "ackd_connections") - 1  # but the one that asks
+    return broker.gauge("ackd_connections") - 1  # but the one that asks
 
 
 @pytest.mark.parametrize("what", ["head", "blank lines", "body", "chunks"])
@@ -94,7 +94,7 @@ def test_many_slow_senders_cost_little_and_others_are_served(broker_with):
     clients = [RawClient(running.port) for _ in range(2 * MANY)]
     for at, each in enumerate(clients):
         each.send(head if at % 2 else body)
-    wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == MANY * 65535, "it has come")
+    wait_until(lambda: running.gauge("ackd_request_memory_bytes") == MANY * 65535, "it has come")
     assert running.call("QueueService/List") == {}
     with RawClient(running.port) as large:  # memory is short: small requests alone are taken
         assert large.call(LIST, b" " * 65537).status == 503
@@ -102,7 +102,7 @@ def test_many_slow_senders_cost_little_and_others_are_served(broker_with):
     assert peak_growth_bytes(running, before) < MANY * 65536 * 1.25 + 8 * MIB
     for each in clients:
         each.socket.close()
-    wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back", 5)
+    wait_until(lambda: running.gauge("ackd_request_memory_bytes") == 0, "it is given back", 5)
 
 
 def test_large_bodies_that_stand_still_take_no_more_than_the_limit(broker_with):
@@ -112,7 +112,7 @@ def test_large_bodies_that_stand_still_take_no_more_than_the_limit(broker_with):
     for each in clients:
         each.socket.settimeout(1)
         each.send(request(LIST, b" " * 4 * MIB)[:-1])  # those refused are closed while they send
-    held = gauge(running, "ackd_request_memory_bytes")
+    held = running.gauge("ackd_request_memory_bytes")
     assert 0 < held <= 16 * MIB
     assert peak_growth_bytes(running, before) < 2 * 16 * MIB
     assert running.call("QueueService/List") == {}
@@ -134,9 +134,9 @@ def test_many_who_take_no_replies_hold_no_more_than_the_limit(broker_with):
     clients = [RawClient(running.port) for _ in range(MANY // 2)]
     for each in clients:
         each.send(GET * 20)
-    wait_until(lambda: gauge(running, "ackd_replies_dropped_total") > 0, "the limit is reached")
-    wait_until(lambda: gauge(running, "ackd_requests_in_flight") == 1, "all are answered")
-    assert 16 * MIB < gauge(running, "ackd_reply_memory_bytes") <= 34 * MIB
+    wait_until(lambda: running.gauge("ackd_replies_dropped_total") > 0, "the limit is reached")
+    wait_until(lambda: running.gauge("ackd_requests_in_flight") == 1, "all are answered")
+    assert 16 * MIB < running.gauge("ackd_reply_memory_bytes") <= 34 * MIB
     assert running.call("QueueService/Get", name="q")["queue"]["name"] == "q"
     # What is being made, what is not taken, and the packed reply between the two.
     assert peak_growth_bytes(running, before) < 3 * 32 * MIB + BASE
@@ -144,7 +144,7 @@ def test_many_who_take_no_replies_hold_no_more_than_the_limit(broker_with):
     assert len(task["payload"]) == 1_000_000
     for each in clients:
         each.socket.close()
-    wait_until(lambda: gauge(running, "ackd_reply_memory_bytes") == 0, "it is given back", 5)
+    wait_until(lambda: running.gauge("ackd_reply_memory_bytes") == 0, "it is given back", 5)
 
 
 def test_who_takes_a_byte_now_and_then_is_left(broker_with):
@@ -184,7 +184,7 @@ def test_a_peer_that_falls_silent_is_left_in_time(hasty, kind, way, after):
         raw.send(request(LIST, b"{}" + b" " * 800))
         wait_until(lambda: proxy.last is not None and proxy.last.has_tripped, "it falls silent")
         wait_until(lambda: connections(hasty) == 0, "it is left", 5)
-        assert gauge(hasty, "ackd_request_memory_bytes") == 0
+        assert hasty.gauge("ackd_request_memory_bytes") == 0
 
 
 def test_a_silent_peer_is_left_with_the_reply_that_it_does_not_take(broker_with):
@@ -195,7 +195,7 @@ def test_a_silent_peer_is_left_with_the_reply_that_it_does_not_take(broker_with)
         raw.send(GET * 20)
         wait_until(lambda: proxy.last is not None and proxy.last.has_tripped, "it falls silent")
         wait_until(lambda: connections(running) == 0, "it is left", 5)
-        assert gauge(running, "ackd_reply_memory_bytes") == 0
+        assert running.gauge("ackd_reply_memory_bytes") == 0
 
 
 def test_a_silent_peer_s_long_poll_ends_in_time_and_takes_no_task_twice(hasty):

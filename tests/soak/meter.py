@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker import Broker
+from processes import memory_bytes
 
 MEMORY_RATIO_MAX, MEMORY_SLACK = 1.15, 2 << 20  # second half against first, and room for chance
 FILE_RATIO_MAX = 1.5  # of the most live data
@@ -36,7 +37,7 @@ class Meter:
     def take(self, is_steady: bool) -> Sample:
         stats = self._broker.call("AdminService/Stats")
         shard = stats["shards"][0]
-        sample = Sample(time.time(), anonymous_bytes(self._broker.process.pid),
+        sample = Sample(time.time(), memory_bytes(self._broker.process.pid, "RssAnon"),
                         int(shard["usedBytes"]), int(shard["fileBytes"]), int(stats["requests"]))
         self.samples.append(sample)
         if is_steady:
@@ -72,13 +73,6 @@ class Meter:
             if after > before * PACE_RATIO_MAX + PACE_SLACK_MS:
                 wrong.append(f"the p99 of {what} grew from {before:.1f} to {after:.1f} ms")
         return wrong
-
-
-def anonymous_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the kernel does not tell of anonymous memory")
 
 
 def paces(output: Path, since: float, middle: float) -> dict[str, tuple[float, float]]:

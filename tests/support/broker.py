@@ -68,6 +68,19 @@ class Broker:
             raise Refused(status, reply)
         return reply
 
+    def gauge(self, name: str, missing: int | None = None) -> int:
+        """A row of /metrics, by its name and labels; `missing` where there is none yet."""
+        connection = self._connection(timeout_s=30)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        found = next((int(float(line.split()[1])) for line in text.splitlines()
+                      if line.startswith(name + " ")), missing)
+        assert found is not None, f"/metrics has no row {name}"
+        return found
+
     def _ready_or_ended(self) -> bool:
         if self.process.exit_code() is not None:
             return True

@@ -55,6 +55,15 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def memory_bytes(pid: int, row: str) -> int:
+    """A row of what the kernel tells of a process: VmRSS, VmHWM, RssAnon..."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    for line in status.splitlines():
+        if line.startswith(row + ":"):
+            return int(line.split()[1]) << 10
+    raise AssertionError(f"the kernel does not tell of {row}")
+
+
 def free_port() -> int:
     """A port for a server that must keep it across restarts."""
     with socket.socket() as probe:

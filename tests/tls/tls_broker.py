@@ -41,12 +41,6 @@ class TlsBroker(Broker):
         lines = self.process.log.read_text().splitlines()
         return [each for each in map(json.loads, lines) if each["event"] == name]
 
-    def gauge(self, name: str) -> int:
-        with self.connect() as client:
-            text = client.call("/metrics", verb="GET").body.decode()
-        return next(int(float(line.split()[1])) for line in text.splitlines()
-                    if line.startswith(name + " "))
-
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout_s,
                                            context=self.context)

@@ -140,14 +140,14 @@ def test_large_requests_are_refused_while_others_take_the_memory_but_small_ones_
                     b'{"queue":"q","tasks":[{"payload":"%s"}]}' % (b"A" * 600_000))
     with RawClient(running.port) as first, RawClient(running.port) as second:
         first.send(whole[:-1])
-        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") > 590_000, "it has come")
+        wait_until(lambda: running.gauge("ackd_request_memory_bytes") > 590_000, "it has come")
         second.send(whole)
         reply = second.reply()
         assert (reply.status, reply.json()["code"]) == (503, "unavailable")
         assert running.call("TaskService/Publish", queue="q", tasks=[{}])["stored"] == 1
         first.send(whole[-1:])
         assert first.reply().json()["stored"] == 1
-        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back")
+        wait_until(lambda: running.gauge("ackd_request_memory_bytes") == 0, "it is given back")
         assert first.call(LIST, b" " * 700_000 + b"{}").status == 200
 
 
@@ -158,7 +158,7 @@ def test_chunks_are_refused_too_when_they_take_too_much_memory(broker_with):
                  .replace(b"Content-Length: 0\r\n", b""))
         raw.send(b"10000\r\n%s\r\n" % (b" " * 65536) * 20)
         assert raw.reply().status == 503
-        wait_until(lambda: gauge(running, "ackd_request_memory_bytes") == 0, "it is given back")
+        wait_until(lambda: running.gauge("ackd_request_memory_bytes") == 0, "it is given back")
 
 
 def test_a_head_that_does_not_end_in_time_is_refused(broker_with):
@@ -241,7 +241,7 @@ def test_a_client_that_takes_no_replies_is_left_and_costs_little(broker_with):
             sizes = [line for line in other.call("/metrics", verb="GET").body.decode().splitlines()
                      if line.startswith("process_resident_memory_bytes")]
         assert float(sizes[0].split()[1]) < 64 << 20
-        wait_until(lambda: gauge(running, "ackd_connections") == 1, "the client is left")
+        wait_until(lambda: running.gauge("ackd_connections") == 1, "the client is left")
 
 
 def test_a_client_that_takes_its_reply_slowly_gets_it_whole(broker_with):
@@ -264,12 +264,12 @@ def fill_connection(running, raw: RawClient) -> None:
     running.call("QueueService/Create", name="large")
     running.call("TaskService/Publish", queue="large",
                  tasks=[{"taskId": "t", "payload": "A" * 200_000}])
-    sent, grown, asked = gauge(running, "ackd_sent_bytes_total"), 200_000, 0
+    sent, grown, asked = running.gauge("ackd_sent_bytes_total"), 200_000, 0
     while grown >= 200_000:
         raw.send(request("/ackd.v1.TaskService/Get", b'{"queue":"large","taskId":"t"}'))
         asked += 1
-        wait_until(lambda: gauge(running, GETS_ANSWERED) == asked, "the reply is made")
-        before, sent = sent, gauge(running, "ackd_sent_bytes_total")
+        wait_until(lambda: running.gauge(GETS_ANSWERED, 0) == asked, "the reply is made")
+        before, sent = sent, running.gauge("ackd_sent_bytes_total")
         grown = sent - before
 
 
@@ -280,14 +280,7 @@ def test_a_call_that_times_out_after_its_client_should_have_been_left_is_the_las
         fill_connection(running, raw)
         raw.send(request("/ackd.v1.TaskService/Lease", b'{"queue":"q","maxTasks":1,"waitMs":1000}')
                  + request("/ackd.v1.AdminService/Backup", b"{}", "Connect-Timeout-Ms: 1"))
-        wait_until(lambda: gauge(running, "ackd_connections") == 1, "the client is left")
-
-
-def gauge(running, name: str) -> int:
-    with RawClient(running.port) as raw:
-        text = raw.call("/metrics", verb="GET").body.decode()
-    return next((int(float(line.split()[1])) for line in text.splitlines()
-                 if line.startswith(name + " ")), 0)
+        wait_until(lambda: running.gauge("ackd_connections") == 1, "the client is left")
 
 
 def test_many_connections_are_served_on_several_threads(broker_with):
@@ -299,5 +292,5 @@ def test_many_connections_are_served_on_several_threads(broker_with):
         assert {each.reply().status for each in clients} == {200}
     for each in clients:
         each.socket.close()
-    wait_until(lambda: gauge(running, "ackd_connections") == 1, "the connections are gone")
+    wait_until(lambda: running.gauge("ackd_connections") == 1, "the connections are gone")
     assert running.stop() == 0

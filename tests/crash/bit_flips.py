@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from judge import Opener, is_served_whole  # noqa: E402
 from mdb_file import Record, records_of  # noqa: E402
 from model import LEASED, Queue  # noqa: E402
-from power_cut import Recorded, record, scratch_directory  # noqa: E402
-from processes import BUILD  # noqa: E402
+from power_cut import Recorded, record  # noqa: E402
+from processes import BUILD, scratch_directory  # noqa: E402
 
 SEED = 3
 HEAD_BYTES, OTHER_BYTES = 64, 32  # of a record, without --all

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from images import moments, stable_image  # noqa: E402
 from judge import Opener, WireBroker, goes_on, judge  # noqa: E402
 from model import DELAYED, FOR_EVER_MS, LEASED, Queue  # noqa: E402
-from power_cut import SHIM, scratch_directory, write_image  # noqa: E402
-from processes import BUILD, Process, wait_until  # noqa: E402
+from power_cut import SHIM, write_image  # noqa: E402
+from processes import BUILD, Process, scratch_directory, wait_until  # noqa: E402
 from recording import read_recording  # noqa: E402
 from script import VERBS, Client, Lost, Refused, now_ms  # noqa: E402
 

@@ -11,7 +11,6 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from broker import Broker  # noqa: E402
 from images import Image, build_images, moments, whole_image  # noqa: E402
 from judge import Opener, Promises, WireBroker, goes_on, judge  # noqa: E402
-from processes import BUILD  # noqa: E402
+from processes import BUILD, scratch_directory  # noqa: E402
 from recording import Event, read_recording, sent_positions  # noqa: E402
 from script import Client, now_ms  # noqa: E402
 
@@ -128,13 +127,6 @@ class Court:
                 return wrong or goes_on(WireBroker(broker.port), queues)
         except AssertionError as error:
             return f"the broker does not start: {error}"
-
-
-def scratch_directory() -> tempfile.TemporaryDirectory:
-    """In memory where that is possible: images are written by the thousand."""
-    memory = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(
-        prefix="ackd-crash-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def check_recording(recorded: Recorded) -> str:

@@ -20,14 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path += [str(TESTS / folder) for folder in ("support", "scenario", "sdk", "crash")]
+sys.path += [str(TESTS / folder) for folder in ("support", "scenario", "sdk")]
 
 from broker import Broker  # noqa: E402
 from kubelet import KINDS, Kubelet, dice_of, quantile  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from postgres_proxy import PostgresProxy  # noqa: E402
-from power_cut import scratch_directory  # noqa: E402
-from processes import BUILD, wait_until  # noqa: E402
+from processes import BUILD, scratch_directory, wait_until  # noqa: E402
 from sinks import BrokerSink, FileSink, PostgresSink  # noqa: E402
 from witness import Witness  # noqa: E402
 

@@ -27,8 +27,8 @@ from account import account_of, is_drained, queue_of  # noqa: E402
 from checker import Checker  # noqa: E402
 from clients import QUEUE, Client, Load, Publisher, Worker  # noqa: E402
 from history import History  # noqa: E402
-from power_cut import SHIM, scratch_directory  # noqa: E402
-from processes import BUILD, Process, free_port, wait_until  # noqa: E402
+from power_cut import SHIM  # noqa: E402
+from processes import BUILD, Process, free_port, scratch_directory, wait_until  # noqa: E402
 from script import Wire  # noqa: E402
 
 PUBLISHERS = 8

@@ -29,8 +29,7 @@ from calls import Call, Caller  # noqa: E402
 from checker import Checker  # noqa: E402
 from clients import QUEUE, Load, Publisher, Worker  # noqa: E402
 from history import History, Span, now_ms  # noqa: E402
-from power_cut import scratch_directory  # noqa: E402
-from processes import wait_until  # noqa: E402
+from processes import scratch_directory, wait_until  # noqa: E402
 from proxy import KINDS, REPLY, REQUEST, Fault, Proxy  # noqa: E402
 from raw_http import RawClient, Reply  # noqa: E402
 from script import Wire  # noqa: E402

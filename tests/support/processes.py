@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def scratch_directory() -> tempfile.TemporaryDirectory:
+    """In memory where that is possible: what brokers write there is much."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(
+        prefix="ackd-test-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def wait_until(condition, what: str, timeout_s: float = PATIENCE_S):

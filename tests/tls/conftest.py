@@ -2,6 +2,7 @@
 """Fixtures of the TLS tests."""
 import pytest
 from authority import Authority
+from broker_fixtures import brokers_below
 from tls_broker import TlsBroker
 
 
@@ -27,14 +28,8 @@ def broker(tmp_path_factory, authority, identity):
 @pytest.fixture
 def broker_with(tmp_path, authority, identity):
     """broker_with("--flag", "value", context=..., identity=...): one of the test's own."""
-    brokers = []
+    def make(directory, *flags: str, identity=identity, **options) -> TlsBroker:
+        return TlsBroker(directory, authority, identity, *flags, **options)
 
-    def start(*flags: str, identity=identity, **options) -> TlsBroker:
-        running = TlsBroker(tmp_path / f"broker-{len(brokers)}", authority, identity, *flags,
-                            **options)
-        brokers.append(running)
-        return running.__enter__()
-
-    yield start
-    for running in brokers:
-        running.__exit__()
+    with brokers_below(tmp_path, make) as start:
+        yield start

@@ -164,13 +164,11 @@ static void on_failure(void *context)
     _exit(1);
 }
 
-static void face_stats(void *context, int64_t *ret_connections, int64_t *ret_requests,
-                       int64_t *ret_refused)
+static void face_stats(void *context, struct face_stats *ret)
 {
     const struct broker *self = context;
 
-    *ret_connections = counter_get(&self->counters.connections);
-    counters_sum(&self->counters, ret_requests, ret_refused);
+    counters_sum(&self->counters, ret);
 }
 
 static enum status open_service(struct broker *self, struct error *error)

@@ -4,16 +4,20 @@
  */
 #include "rpc/counters.h"
 
-void counters_sum(const struct counters *self, int64_t *ret_requests, int64_t *ret_refused)
-{
-    int64_t refused = counter_get(&self->http_refused);
-    int64_t fine = 0;
+#include "service/service.h"
 
+void counters_sum(const struct counters *self, struct face_stats *ret)
+{
+    *ret = (struct face_stats){
+        .connections = counter_get(&self->connections),
+        .refusals[STATUS_MALFORMED] = counter_get(&self->http_refused),
+    };
     for (int row = 0; row <= METHOD_COUNT; row++) {
-        fine += counter_get(&self->requests[row][STATUS_OK]);
+        ret->requests += counter_get(&self->requests[row][STATUS_OK]);
         for (int status = STATUS_OK + 1; status < STATUS_COUNT; status++)
-            refused += counter_get(&self->requests[row][status]);
+            ret->refusals[status] += counter_get(&self->requests[row][status]);
     }
-    *ret_requests = fine + refused;
-    *ret_refused = refused;
+    for (int status = STATUS_OK + 1; status < STATUS_COUNT; status++)
+        ret->refused += ret->refusals[status];
+    ret->requests += ret->refused;
 }

@@ -57,7 +57,7 @@ static inline int64_t counter_get(const _Atomic int64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* Requests answered since the start, and those of them that were refused or failed. */
-void counters_sum(const struct counters *self, int64_t *ret_requests, int64_t *ret_refused);
+struct face_stats;
+void counters_sum(const struct counters *self, struct face_stats *ret);
 
 #endif

@@ -4,6 +4,28 @@
  */
 #include "service/internal.h"
 
+static PB(Histogram) *build_histogram(struct arena *arena, const struct histogram *histogram,
+                                      const struct histogram_scale *scale)
+{
+    PB(Histogram) *message = PB_NEW(arena, Histogram, histogram);
+
+    if (message == NULL)
+        return NULL;
+    message->bounds = ARENA_ARRAY(arena, scale->count, int64_t);
+    message->counts = ARENA_ARRAY(arena, scale->count + 1, int64_t);
+    if (message->bounds == NULL || message->counts == NULL)
+        return NULL;
+    for (size_t i = 0; i < scale->count; i++) {
+        message->bounds[i] = scale->bounds[i];
+        message->counts[i] = histogram->counts[i];
+    }
+    message->counts[scale->count] = histogram->counts[HISTOGRAM_BOUNDS_MAX];
+    message->n_bounds = scale->count;
+    message->n_counts = scale->count + 1;
+    message->sum = histogram->sum;
+    return message;
+}
+
 static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats *stats)
 {
     PB(ShardStats) *message = PB_NEW(arena, ShardStats, shard_stats);
@@ -21,7 +43,47 @@ static PB(ShardStats) *build_shard(struct arena *arena, const struct shard_stats
     message->sessions = stats->sessions;
     message->leases = stats->leases;
     message->waiters = stats->waiters;
-    return message->store == NULL ? NULL : message;
+    message->publish_limit_bytes = (int64_t)stats->publish_limit_bytes;
+    message->batch_ns = build_histogram(arena, &stats->histograms.batch_ns, &scale_ns);
+    message->commit_ns = build_histogram(arena, &stats->histograms.commit_ns, &scale_ns);
+    message->batch_commands =
+        build_histogram(arena, &stats->histograms.batch_commands, &scale_commands);
+    return message->store == NULL || message->batch_ns == NULL || message->commit_ns == NULL ||
+                   message->batch_commands == NULL
+               ? NULL
+               : message;
+}
+
+static bool add_refusals(struct arena *arena, const struct face_stats *stats,
+                         PB(StatsResponse) *response)
+{
+    response->refusals = ARENA_ARRAY(arena, STATUS_COUNT, PB(Refusals) *);
+    for (int status = 0; status < STATUS_COUNT && response->refusals != NULL; status++) {
+        PB(Refusals) *refusals;
+
+        if (stats->refusals[status] == 0)
+            continue;
+        refusals = PB_NEW(arena, Refusals, refusals);
+        if (refusals == NULL)
+            return false;
+        refusals->status = (PB(Status))status;
+        refusals->count = stats->refusals[status];
+        response->refusals[response->n_refusals++] = refusals;
+    }
+    return response->refusals != NULL;
+}
+
+static bool add_face(struct service_call *call, PB(StatsResponse) *response)
+{
+    const struct service_options *options = &call->service->options;
+    struct face_stats stats = {0};
+
+    if (options->face_stats != NULL)
+        options->face_stats(options->context, &stats);
+    response->connections = stats.connections;
+    response->requests = stats.requests;
+    response->refused = stats.refused;
+    return add_refusals(call->arena, &stats, response);
 }
 
 static ProtobufCMessage *build_stats(struct service_call *call, struct fan *fan)
@@ -34,9 +96,8 @@ static ProtobufCMessage *build_stats(struct service_call *call, struct fan *fan)
     response->version = arena_string(call->arena, slice_of_string(options->version));
     response->started_unix_ms = call->service->started_ms;
     response->now_unix_ms = service_now_ms(call->service);
-    if (options->face_stats != NULL)
-        options->face_stats(options->context, &response->connections, &response->requests,
-                            &response->refused);
+    if (!add_face(call, response))
+        return NULL;
     response->shards = ARENA_ARRAY(call->arena, (size_t)fan->count, PB(ShardStats) *);
     for (int i = 0; i < fan->count && response->shards != NULL; i++) {
         struct stats_call *part = CONTAINER_OF(fan->calls[i], struct stats_call, call);

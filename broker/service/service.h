@@ -118,6 +118,14 @@ struct service_call {
     void *context; /* the handler's */
 };
 
+/* Numbers that only the faces know. */
+struct face_stats {
+    int64_t connections;            /* open now */
+    int64_t requests;               /* answered since the start */
+    int64_t refused;                /* of these */
+    int64_t refusals[STATUS_COUNT]; /* of the refused, by status */
+};
+
 struct service_options {
     struct clock clock;
     struct limits limits;
@@ -130,9 +138,8 @@ struct service_options {
     /* Called once, on a shard's thread, when storage failed: nothing may be served any more. */
     void (*on_failure)(void *context);
     void *context;
-    /* Numbers that only the faces know, for AdminService.Stats; may be NULL. */
-    void (*face_stats)(void *context, int64_t *ret_connections, int64_t *ret_requests,
-                       int64_t *ret_refused);
+    /* For AdminService.Stats; may be NULL. */
+    void (*face_stats)(void *context, struct face_stats *ret);
     const char *version;
     struct auth *auth; /* for TokenService; NULL: authentication is off */
 };

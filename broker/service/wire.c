@@ -150,6 +150,8 @@ PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view)
     queue->salvaged = view->tally.salvaged;
     queue->waiters = view->waiters;
     queue->sessions = view->sessions;
+    queue->oldest_ready_ms = view->oldest_ready_age_ms;
+    queue->oldest_lease_ms = view->oldest_lease_age_ms;
     return queue->name == NULL || queue->config == NULL || queue->counts == NULL ? NULL : queue;
 }
 

@@ -264,6 +264,8 @@ struct queue_view {
     bool paused;
     int64_t waiters;
     int64_t sessions;
+    int64_t oldest_ready_age_ms; /* as in queue_figures; only get looks for it */
+    int64_t oldest_lease_age_ms; /* 0: none */
 };
 struct queue_call {
     struct call call;

@@ -48,7 +48,7 @@ static int64_t first_published_ms(struct shard *shard, struct queue *queue, enum
     return found_ms;
 }
 
-static int64_t oldest_ready_age_ms(struct shard *shard, struct queue *queue)
+int64_t figures_oldest_ready_age_ms(struct shard *shard, struct queue *queue)
 {
     const struct queue_state *now = &queue->now;
     int64_t oldest_ms = INT64_MAX;
@@ -70,7 +70,7 @@ static int64_t oldest_ready_age_ms(struct shard *shard, struct queue *queue)
     return oldest_ms < shard->batch.now_ms ? shard->batch.now_ms - oldest_ms : 0;
 }
 
-static int64_t oldest_lease_age_ms(const struct shard *shard, const struct queue *queue)
+int64_t figures_oldest_lease_age_ms(const struct shard *shard, const struct queue *queue)
 {
     const struct lease *first;
 
@@ -91,7 +91,7 @@ static struct queue_figures figures_of(const struct shard *shard, const struct q
         .waiters = queue->waiter_count,
         .sessions = queue->session_count,
         .oldest_ready_age_ms = -1,
-        .oldest_lease_age_ms = oldest_lease_age_ms(shard, queue),
+        .oldest_lease_age_ms = figures_oldest_lease_age_ms(shard, queue),
     };
 }
 
@@ -120,7 +120,7 @@ static enum status add_queue(struct shard *shard, struct queue *queue, struct fi
         call->other_count++;
         return STATUS_OK;
     }
-    figures.oldest_ready_age_ms = oldest_ready_age_ms(shard, queue);
+    figures.oldest_ready_age_ms = figures_oldest_ready_age_ms(shard, queue);
     call->queues[call->queue_count++] = figures;
     return copy_slice(call->call.arena, figures.name, &call->queues[call->queue_count - 1].name)
                ? STATUS_OK

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "shard/state.h"
 
-static struct queue_view view_of(const struct queue *queue)
+static struct queue_view view_of(const struct shard *shard, const struct queue *queue)
 {
     return (struct queue_view){
         .config = queue->now.config,
@@ -17,12 +17,15 @@ static struct queue_view view_of(const struct queue *queue)
         .paused = queue->now.paused,
         .waiters = queue->waiter_count,
         .sessions = queue->session_count,
+        .oldest_ready_age_ms = -1,
+        .oldest_lease_age_ms = figures_oldest_lease_age_ms(shard, queue),
     };
 }
 
-static enum call_result show(struct queue_call *call, const struct queue *queue)
+static enum call_result show(const struct shard *shard, struct queue_call *call,
+                             const struct queue *queue)
 {
-    call->view = view_of(queue);
+    call->view = view_of(shard, queue);
     call->view.name = call->name; /* the same, and outlives the queue */
     return CALL_DONE;
 }
@@ -72,7 +75,7 @@ static enum call_result run_create(struct shard *shard, struct call *base)
     else if (!queue_config_equal(&queue->now.config, &call->config))
         error_set(&base->error, STATUS_QUEUE_EXISTS,
                   "there is a queue \"%s\" already, with another config", queue->name);
-    return queue == NULL ? CALL_DONE : show(call, queue);
+    return queue == NULL ? CALL_DONE : show(shard, call, queue);
 }
 
 static enum call_result run_get(struct shard *shard, struct call *base)
@@ -80,7 +83,11 @@ static enum call_result run_get(struct shard *shard, struct call *base)
     struct queue_call *call = CONTAINER_OF(base, struct queue_call, call);
     struct queue *queue = shard_find_queue(shard, call->name, &base->error);
 
-    return queue == NULL ? CALL_DONE : show(call, queue);
+    if (queue == NULL)
+        return CALL_DONE;
+    (void)show(shard, call, queue);
+    call->view.oldest_ready_age_ms = figures_oldest_ready_age_ms(shard, queue);
+    return CALL_DONE;
 }
 
 /* The fields that are set in `call`, over those the queue has. */
@@ -116,7 +123,7 @@ static enum call_result run_update(struct shard *shard, struct call *base)
     batch_touch_queue(shard, queue);
     queue->now.config = config;
     shard->has_ttl |= config.task_ttl_ms > 0;
-    return show(call, queue);
+    return show(shard, call, queue);
 }
 
 static enum call_result set_paused(struct shard *shard, struct call *base, bool paused)
@@ -130,7 +137,7 @@ static enum call_result set_paused(struct shard *shard, struct call *base, bool 
         batch_touch_queue(shard, queue);
         queue->now.paused = paused;
     }
-    return show(call, queue);
+    return show(shard, call, queue);
 }
 
 static enum call_result run_pause(struct shard *shard, struct call *base)
@@ -175,7 +182,7 @@ static enum call_result run_list(struct shard *shard, struct call *base)
 
         if (queue->now.deleting || !scope_covers_queue(base->scope, queue))
             continue;
-        *view = view_of(queue);
+        *view = view_of(shard, queue);
         view->name = arena_copy(base->arena, slice_of(queue->name, queue->name_size));
         if (view->name.data == NULL) {
             error_set(&base->error, STATUS_TOO_LARGE, "too many queues for one reply");

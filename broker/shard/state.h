@@ -309,6 +309,11 @@ enum status shard_read_stats(struct shard *self, struct shard_stats *ret) MUST_U
 /* With the mutex held: what waits in the inbox, as far as the batch has room. */
 void shard_take(struct shard *self, struct list *calls);
 
+/* ---- figures.c ---- */
+/* Both in queue_figures' words. The first reads a few rows of the batch under way. */
+int64_t figures_oldest_ready_age_ms(struct shard *shard, struct queue *queue);
+int64_t figures_oldest_lease_age_ms(const struct shard *shard, const struct queue *queue);
+
 /* ---- load.c ---- */
 enum status shard_load(struct shard *self, struct error *error);
 

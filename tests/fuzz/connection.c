@@ -22,6 +22,7 @@
 #include "fuzz.h"
 #include "net/loop.h"
 #include "script.h"
+#include "service/service.h"
 
 #define LONG_MS (INT64_C(3600) * 1000)
 #define ROUNDS 3          /* of the loop after each step; what is not done then is done later */
@@ -173,8 +174,7 @@ static void finish(struct scene *self)
 static void check_replies(struct scene *self) /* F1 */
 {
     struct counters *counters = &self->rig->counters;
-    int64_t requests;
-    int64_t refused;
+    struct face_stats stats;
 
     if (self->client < 0 || self->asks_for_heads)
         return;
@@ -185,9 +185,8 @@ static void check_replies(struct scene *self) /* F1 */
         CHECK(connection->state == CONNECTION_READING || connection->state == CONNECTION_LINGERING);
         CHECK(connection->waiting.size == 0); /* all that came was dealt with */
     }
-    counters_sum(counters, &requests, &refused);
-    requests -= self->rig->desk.answered; /* those of the other client */
-    CHECK(self->replies == requests);
+    counters_sum(counters, &stats);
+    CHECK(self->replies == stats.requests - self->rig->desk.answered); /* of the other client */
 }
 
 static void close_scene(struct scene *self)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every RPC in JSON: what it answers when all is well."""
 import base64
+import time
 
 import pytest
+from broker import Refused
 from processes import wait_until
 
 
@@ -304,6 +306,61 @@ def test_stats_count_what_the_broker_does(broker):
     assert int(after["requests"]) == int(before["requests"]) + 1
     assert after["shards"][0]["store"] == "lmdb" and int(after["shards"][0]["mapBytes"]) == 64 << 30
     assert int(after["nowUnixMs"]) >= int(after["startedUnixMs"])
+
+
+def test_stats_tell_how_long_commits_took_and_what_shared_them(broker, calls, queue):
+    def commits() -> list[dict]:
+        shard = broker.call("AdminService/Stats")["shards"][0]
+        return [shard[name] for name in ("commitNs", "batchNs", "batchCommands")]
+
+    before = commits()
+    for number in range(5):
+        publish(calls, queue, f"t-{number}")
+    for then, now in zip(before, commits()):
+        assert now["bounds"] == sorted(now["bounds"], key=int)
+        assert len(now["counts"]) == len(now["bounds"]) + 1
+        assert sum(map(int, now["counts"])) - sum(map(int, then["counts"])) == 5
+        assert int(now["sum"]) >= int(then["sum"]) + 5
+
+
+def test_stats_tell_refusals_by_status(broker, raw):
+    def refusals() -> dict[str, int]:
+        stats = broker.call("AdminService/Stats")
+        by_status = {one["status"]: int(one["count"]) for one in stats.get("refusals", [])}
+        assert sum(by_status.values()) == int(stats.get("refused", 0))
+        return by_status
+
+    before = refusals()
+    for _ in range(2):
+        with pytest.raises(Refused):
+            broker.call("QueueService/Get", name="nowhere")
+    raw.call("/ackd.v1.QueueService/Get", b"{", "Content-Type: application/json")
+    after = refusals()
+    grown = {status: count - before.get(status, 0) for status, count in after.items()}
+    assert {status: count for status, count in grown.items() if count} == {
+        "STATUS_QUEUE_NOT_FOUND": 2, "STATUS_MALFORMED": 1}
+
+
+def test_a_queue_tells_how_long_its_oldest_waits_and_is_held(broker, calls, queue):
+    def ages(**view) -> tuple[int, int]:
+        return tuple(int(view.get(name, 0)) for name in ("oldestReadyMs", "oldestLeaseMs"))
+
+    def get() -> dict:
+        return broker.call("QueueService/Get", name=queue)["queue"]
+
+    assert ages(**get()) == (0, 0)
+    publish(calls, queue, "a", "b")
+    begun = time.monotonic()
+    time.sleep(0.1)
+    broker.call("TaskService/Lease", queue=queue, maxTasks=1)
+    time.sleep(0.1)
+    ready_ms, lease_ms = ages(**get())
+    passed_ms = (time.monotonic() - begun) * 1000 + 50
+    assert 190 <= ready_ms <= passed_ms and 90 <= lease_ms <= ready_ms
+    listed = next(one for one in broker.call("QueueService/List", pageSize=1000)["queues"]
+                  if one["name"] == queue)
+    ready_ms, lease_ms = ages(**listed)
+    assert ready_ms == -1 and lease_ms >= 90
 
 
 def test_a_backup_is_a_directory_that_ackd_starts_on(broker, broker_with, calls, queue):

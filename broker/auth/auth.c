@@ -11,6 +11,7 @@
 
 #include "auth/secret_file.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #define ADMIN_FILE_BYTES_MAX ((size_t)4096)

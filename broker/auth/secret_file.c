@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/secret.h"
@@ -74,19 +75,4 @@ enum status plain_file_read(const char *path, const char *what, size_t size_max,
                             struct buffer *ret_data, struct error *error)
 {
     return read_file(path, what, false, size_max, ret_data, error);
-}
-
-struct file_stamp file_stamp_of(const char *path)
-{
-    struct stat found;
-
-    if (stat(path, &found) != 0)
-        return (struct file_stamp){0};
-    return (struct file_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
-}
-
-bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec;
 }

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "auth/secret_file.h"
+#include "base/file.h"
 
 #define FILE_BYTES_MAX ((size_t)64 << 20)
 #define FILE_VERSION 1
@@ -255,20 +257,15 @@ static int write_synced(const char *path, struct slice text)
 /* The name itself must last too. */
 static int sync_parent(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *parent = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    int fd = parent == NULL ? -1 : open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failure = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    char copy[PATH_MAX];
 
-    if (fd >= 0)
-        (void)close(fd);
-    free(parent);
-    return failure;
+    snprintf(copy, sizeof copy, "%s", path); /* dirname writes into it */
+    return file_sync_names(dirname(copy));
 }
 
 static int replace(const char *path, struct slice text)
 {
-    char beside[4096];
+    char beside[PATH_MAX];
     int failure;
 
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pattern.h"
+
 struct right_name {
     uint8_t bit;
     const char *text;
@@ -98,33 +100,6 @@ void grant_write(const struct grant *self, char ret_text[GRANT_TEXT_BYTES_MAX])
 void rights_write(uint8_t rights, char ret_text[GRANT_TEXT_BYTES_MAX])
 {
     write_rights(rights, " or ", ret_text);
-}
-
-/* Greedy with one place to come back to: linear in name and pattern for one `*`, and never worse
- * than their product. */
-static bool pattern_matches(const char *pattern, struct slice name)
-{
-    const char *star = NULL;
-    size_t star_at = 0;
-    size_t at = 0;
-
-    while (at < name.size) {
-        if (*pattern == '*') {
-            star = pattern++;
-            star_at = at;
-        } else if (*pattern == (char)name.data[at] && *pattern != '\0') {
-            pattern++;
-            at++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            at = ++star_at;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
 }
 
 static bool has_right(const struct grant *grant, uint8_t rights)

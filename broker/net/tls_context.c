@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 
 /* For TLS 1.2; every suite of 1.3 is as good as these. */
@@ -31,27 +32,20 @@
 #define FILES_MAX 3
 #define EXPIRES_SOON_S (INT64_C(14) * 86400)
 
-/* What a file's name led to. */
-struct identity {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified;
-};
-
-struct identities {
-    struct identity files[FILES_MAX];
+/* What the files' names led to. */
+struct files {
+    struct file_stamp stamps[FILES_MAX];
 };
 
 struct tls_context {
     struct tls_options options;
-    struct identities read;  /* what `current` was made from */
-    struct identities tried; /* what was last complained of */
+    struct files read;  /* what `current` was made from */
+    struct files tried; /* what was last complained of */
     pthread_mutex_t mutex;
     SSL_CTX *current; /* guarded by mutex */
 };
 
-static struct identities identify(const struct tls_options *options);
+static struct files look_at(const struct tls_options *options);
 static enum status build(const struct tls_options *options, SSL_CTX **ret_context,
                          struct error *error);
 static void replace(struct tls_context *self, SSL_CTX *context);
@@ -66,7 +60,7 @@ enum status tls_context_open(const struct tls_options *options, struct tls_conte
     if (self == NULL)
         return error_set(error, STATUS_UNAVAILABLE, "there is no memory for TLS");
     self->options = *options;
-    self->read = identify(options);
+    self->read = look_at(options);
     status = build(options, &context, error);
     if (status != STATUS_OK) {
         free(self);
@@ -87,14 +81,17 @@ void tls_context_close(struct tls_context *self)
     free(self);
 }
 
-static bool same(const struct identities *a, const struct identities *b)
+static bool same(const struct files *a, const struct files *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    for (int i = 0; i < FILES_MAX; i++)
+        if (!file_stamp_equal(&a->stamps[i], &b->stamps[i]))
+            return false;
+    return true;
 }
 
 void tls_context_refresh(struct tls_context *self, bool forced)
 {
-    struct identities found = identify(&self->options);
+    struct files found = look_at(&self->options);
     struct error error = ERROR_NONE;
     SSL_CTX *context;
 
@@ -121,31 +118,11 @@ SSL *tls_context_session(struct tls_context *self)
     return session;
 }
 
-static struct identity identify_file(const char *path)
+static struct files look_at(const struct tls_options *options)
 {
-    struct identity identity;
-    struct stat found;
-
-    memset(&identity, 0, sizeof identity); /* the padding too: it is compared */
-    if (stat(path, &found) != 0)
-        return identity;
-    identity.device = found.st_dev;
-    identity.inode = found.st_ino;
-    identity.size = found.st_size;
-    identity.modified = found.st_mtim;
-    return identity;
-}
-
-static struct identities identify(const struct tls_options *options)
-{
-    struct identities identities;
-    const char *const paths[FILES_MAX] = {options->certificate_file, options->key_file,
-                                          options->client_ca_file};
-
-    memset(&identities, 0, sizeof identities);
-    for (int i = 0; i < FILES_MAX; i++)
-        identities.files[i] = identify_file(paths[i]);
-    return identities;
+    return (struct files){{file_stamp_of(options->certificate_file),
+                           file_stamp_of(options->key_file),
+                           file_stamp_of(options->client_ca_file)}};
 }
 
 /* Days and seconds from the first to the second, in seconds. */

@@ -8,14 +8,14 @@
 #include "store/directory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
+
+#include "base/file.h"
 
 /* f_type of the file systems that are refused: statfs(2), linux/magic.h. */
 static const struct {
@@ -28,8 +28,6 @@ static const struct {
     {0x0000564c, "NCP"},    {0x786f4256, "vboxsf"}, {0x7461636f, "OCFS2"},    {0x01161970, "GFS2"},
     {0x19830326, "BeeGFS"}, {0xaad7aaea, "PanFS"},  {0x20030528, "OrangeFS"},
 };
-
-static int sync_one(const char *path);
 
 enum status directory_make(const char *path, struct error *error)
 {
@@ -66,24 +64,11 @@ enum status directory_check_local(const char *path, struct error *error)
 int directory_sync(const char *path)
 {
     char parent[PATH_MAX];
-    int failure = sync_one(path);
+    int failure = file_sync_names(path);
 
     if (failure != 0)
         return failure;
     if (snprintf(parent, sizeof parent, "%s", path) >= (int)sizeof parent)
         return ENAMETOOLONG;
-    return sync_one(dirname(parent));
-}
-
-static int sync_one(const char *path)
-{
-    int failure = 0;
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (directory < 0)
-        return errno;
-    if (fsync(directory) != 0)
-        failure = errno;
-    (void)close(directory);
-    return failure;
+    return file_sync_names(dirname(parent));
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.h -- what stands behind a file's name: which file it is just now, and that the name lasts.
+ */
+#ifndef ACKD_BASE_FILE_H
+#define ACKD_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* Which file a name leads to, and when it was written: a mounted secret is swapped by renaming a
+ * link, and keeps its name. */
+struct file_stamp {
+    dev_t device;
+    ino_t inode;
+    int64_t size;
+    struct timespec written;
+};
+
+/* All zero if the file is not there. */
+struct file_stamp file_stamp_of(const char *path);
+bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
+
+/* Makes the names in the directory durable: no file's own fsync does so. 0 or an errno. */
+int file_sync_names(const char *directory) __attribute__((warn_unused_result));
+
+#endif

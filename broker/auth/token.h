@@ -10,6 +10,7 @@
 #include "auth/principal.h"
 #include "auth/secret.h"
 #include "base/list.h"
+#include "base/map.h"
 
 #define TOKEN_NAME_BYTES_MAX 128
 #define TOKEN_SECRETS 2
@@ -22,6 +23,7 @@ struct token_secret {
 
 struct token {
     struct list link; /* in its book */
+    struct map_node by_key;
     struct secret_key key;
     char name[TOKEN_NAME_BYTES_MAX + 1];
     int64_t created_ms;

@@ -22,7 +22,8 @@ struct token_book {
     pthread_mutex_t changing;
     pthread_rwlock_t lock;
     struct list tokens; /* guarded by lock; changed only with `changing` held too */
-    size_t count;       /* likewise */
+    struct map by_key;  /* likewise: all of them */
+    size_t count;       /* likewise: those that are not the operator's */
     atomic_bool used;   /* some last_used_ms has changed since the last write */
 };
 

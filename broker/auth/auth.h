@@ -26,6 +26,10 @@ struct auth_options {
 /* What a request brings along; borrowed. */
 struct credentials {
     struct slice authorization; /* the header's value; data NULL: not sent */
+    /* The verified client certificate's names, and until when they hold; none without one. */
+    const struct slice *sans;
+    size_t san_count;
+    int64_t certificate_until_ms;
 };
 
 struct auth;

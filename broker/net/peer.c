@@ -31,6 +31,7 @@ void peer_deinit(struct peer *self)
     self->names = NULL;
     self->rpc.sans = NULL;
     self->rpc.san_count = 0;
+    self->rpc.certificate_until_ms = 0;
 }
 
 static const char *kind_of(const GENERAL_NAME *name)
@@ -86,6 +87,16 @@ static size_t put_names(const GENERAL_NAMES *names, struct slice *sans, size_t *
     return bytes;
 }
 
+/* 0, which is over, for a time that can't be read: a verified certificate has none such. */
+static int64_t expiry_ms(const X509 *certificate)
+{
+    struct tm time;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1)
+        return 0;
+    return (int64_t)timegm(&time) * 1000;
+}
+
 bool peer_identify(struct peer *self, const X509 *certificate)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -93,6 +104,7 @@ bool peer_identify(struct peer *self, const X509 *certificate)
     size_t count;
     size_t bytes;
 
+    self->rpc.certificate_until_ms = expiry_ms(certificate);
     if (names == NULL)
         return true;
     bytes = put_names(names, NULL, &count, NULL);

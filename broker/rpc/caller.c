@@ -10,12 +10,24 @@
 static enum status refuse(uint8_t rights, const char *format_what, struct slice queue,
                           struct error *error);
 
+static struct credentials credentials_of(const struct rpc_request *request)
+{
+    struct credentials credentials = {
+        .authorization = request->headers[RPC_HEADER_AUTHORIZATION],
+    };
+
+    if (request->peer != NULL) {
+        credentials.sans = request->peer->sans;
+        credentials.san_count = request->peer->san_count;
+        credentials.certificate_until_ms = request->peer->certificate_until_ms;
+    }
+    return credentials;
+}
+
 bool caller_identify(struct rpc_request *request)
 {
     struct auth *auth = request->rpc->options.auth;
-    const struct credentials credentials = {
-        .authorization = request->headers[RPC_HEADER_AUTHORIZATION],
-    };
+    const struct credentials credentials = credentials_of(request);
     struct error error = ERROR_NONE;
 
     if (!auth_is_on(auth))
@@ -23,7 +35,8 @@ bool caller_identify(struct rpc_request *request)
     if (auth_identify(auth, &credentials, clock_wall_ms(), &request->principal, &error) ==
         STATUS_OK)
         return true;
-    request->header_line = "WWW-Authenticate: Bearer";
+    if (error.status == STATUS_UNAUTHENTICATED)
+        request->header_line = "WWW-Authenticate: Bearer";
     reply_error(request, &error);
     return false;
 }

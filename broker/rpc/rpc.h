@@ -65,6 +65,7 @@ struct rpc_peer {
      * "DNS:worker.example"; none without one. */
     const struct slice *sans;
     size_t san_count;
+    int64_t certificate_until_ms; /* Unix time at which it expires; 0 without one */
 };
 
 struct rpc_request {

@@ -34,6 +34,7 @@
     X(results_get)                                                                                 \
     X(results_export)                                                                              \
     X(doctor)                                                                                      \
+    X(whoami)                                                                                      \
     X(sessions)                                                                                    \
     X(token_create)                                                                                \
     X(token_list)                                                                                  \

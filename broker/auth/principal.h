@@ -3,7 +3,7 @@
  * principal.h -- who calls, once the broker knows: a name, and what it may do.
  *
  * Counted, since calls in flight outlive a token that is revoked and a key that is rotated. Never
- * changed after it was made, so any thread may read one that it holds.
+ * changed once others can see it, so any thread may read one that it holds.
  */
 #ifndef ACKD_AUTH_PRINCIPAL_H
 #define ACKD_AUTH_PRINCIPAL_H
@@ -20,6 +20,7 @@ struct principal {
     atomic_int references;
     enum principal_kind kind;
     char name[PRINCIPAL_NAME_BYTES_MAX + 1]; /* for logs: "token:ingest", "jwt:SUBJECT" */
+    int64_t expires_ms; /* what it showed ends then; 0: never, or not known. Set by its maker */
     size_t grant_count;
     struct grant grants[];
 };

@@ -47,6 +47,12 @@ void token_free(struct token *self)
     free(self);
 }
 
+void token_expire(struct token *self, int64_t expires_ms)
+{
+    self->expires_ms = expires_ms;
+    self->principal->expires_ms = expires_ms;
+}
+
 static bool lives(int64_t until_ms, int64_t now_ms)
 {
     return until_ms == TIME_NEVER || now_ms < until_ms;
@@ -62,6 +68,26 @@ bool token_accepts(const struct token *self, const struct secret_hash *hash, int
         accepted |= equal & (i < self->secret_count) & lives(self->secrets[i].until_ms, now_ms);
     }
     return accepted & lives(self->expires_ms, now_ms);
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms == TIME_NEVER || b_ms == TIME_NEVER)
+        return a_ms == TIME_NEVER ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+struct principal *token_principal(const struct token *self, const struct secret_hash *hash)
+{
+    struct principal *ending = NULL;
+
+    if (self->secret_count > 1 && !secret_equal(&self->secrets[0].hash, hash))
+        ending = principal_new(PRINCIPAL_TOKEN, self->name, self->principal->grants,
+                               self->principal->grant_count);
+    if (ending == NULL) /* without memory it is not told of its end */
+        return principal_ref(self->principal);
+    ending->expires_ms = earlier(self->expires_ms, self->secrets[1].until_ms);
+    return ending;
 }
 
 void token_rotate(struct token *self, const struct secret_hash *hash, int64_t until_ms)

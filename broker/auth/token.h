@@ -27,7 +27,7 @@ struct token {
     struct secret_key key;
     char name[TOKEN_NAME_BYTES_MAX + 1];
     int64_t created_ms;
-    int64_t expires_ms;           /* TIME_NEVER */
+    int64_t expires_ms;           /* TIME_NEVER; see token_expire */
     _Atomic int64_t last_used_ms; /* 0: never */
     bool from_file;               /* the operator's: neither kept in tokens.json nor changed */
     size_t secret_count;
@@ -41,8 +41,13 @@ struct token *token_new(const struct secret_key *key, const char *name, const st
 /* A copy that may be changed, in no book. */
 struct token *token_copy(const struct token *self);
 void token_free(struct token *self);
+/* A token in no book ends then. */
+void token_expire(struct token *self, int64_t expires_ms);
 /* Whether one of its secrets has this hash and the token lives. Takes the same time whichever. */
 bool token_accepts(const struct token *self, const struct secret_hash *hash, int64_t now_ms);
+/* The principal of whoever showed the accepted secret of this hash, referenced for the caller: with
+ * the secret before a rotation it ends sooner. */
+struct principal *token_principal(const struct token *self, const struct secret_hash *hash);
 /* Puts a secret in front; the one before lives on until `until_ms`. */
 void token_rotate(struct token *self, const struct secret_hash *hash, int64_t until_ms);
 

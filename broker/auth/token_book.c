@@ -102,7 +102,7 @@ struct principal *token_book_find(struct token_book *self, struct slice text, in
     pthread_rwlock_rdlock(&self->lock);
     token = secret_read(text, &key) ? find(self, slice_of_string(key.text)) : NULL;
     if (token_accepts(token == NULL ? &nobody : token, &hash, now_ms) && token != NULL) {
-        principal = principal_ref(token->principal);
+        principal = token_principal(token, &hash);
         note_use(self, token, now_ms);
     }
     pthread_rwlock_unlock(&self->lock);
@@ -177,7 +177,7 @@ enum status token_book_create(struct token_book *self, const char *name, const s
     if (token == NULL)
         return refuse_randomness(error);
     token->created_ms = now_ms;
-    token->expires_ms = expires_ms;
+    token_expire(token, expires_ms);
     token->secret_count = 1;
     token->secrets[0].hash = secret_hash(slice_of(ret_text, SECRET_TEXT_BYTES));
     *ret_copy = token_copy(token); /* first: no token lives that nobody was given */

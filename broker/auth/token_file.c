@@ -142,11 +142,13 @@ static bool read_grants(const json_t *array, struct grant grants[GRANTS_MAX], si
 static bool read_times(const json_t *json, struct token *token)
 {
     int64_t last_used_ms;
+    int64_t expires_ms;
 
     if (!read_time(json, "created_unix_ms", &token->created_ms) ||
-        !read_time(json, "expires_unix_ms", &token->expires_ms) ||
+        !read_time(json, "expires_unix_ms", &expires_ms) ||
         !read_time(json, "last_used_unix_ms", &last_used_ms))
         return false;
+    token_expire(token, expires_ms);
     token->last_used_ms = last_used_ms;
     return true;
 }

@@ -49,6 +49,8 @@ void caller_forget(struct rpc_request *request)
 
 static bool covers(const struct scope *scope, enum reach reach, struct slice queue)
 {
+    if (reach == REACH_NOTHING)
+        return true;
     if (reach == REACH_BROKER)
         return scope_covers_all(scope);
     if (queue.size > 0)

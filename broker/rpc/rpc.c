@@ -85,6 +85,7 @@ static void prepare_call(struct rpc_request *request, const ProtobufCMessage *me
         .request = message,
         .mailbox = request->mailbox,
         .scope = request->principal == NULL ? NULL : &request->scope,
+        .caller = request->principal,
         .deadline_ms = request->timeout_ms == 0 ? 0 : service_now_ms(service) + request->timeout_ms,
         .traceparent = traceparent_of(request),
         .done = done,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admin.c -- AdminService: the broker's own numbers, and the check. Backup has backup.c.
+ * admin.c -- AdminService: the broker's own numbers, the check, and who calls. Backup has backup.c.
  */
+#include "auth/principal.h"
 #include "service/internal.h"
 
 static PB(Histogram) *build_histogram(struct arena *arena, const struct histogram *histogram,
@@ -146,4 +147,35 @@ void service_check(struct service *self, struct service_call *call)
 {
     call->service = self;
     fan_out(call, sizeof(struct inspect_call), NULL, NULL, start_check, build_check);
+}
+
+static bool fill_caller(struct arena *arena, const struct principal *caller,
+                        PB(WhoamiResponse) *response)
+{
+    static const PB(CallerKind) kinds[] = {
+        [PRINCIPAL_TOKEN] = ACKD__V1__CALLER_KIND__CALLER_KIND_TOKEN,
+        [PRINCIPAL_JWT] = ACKD__V1__CALLER_KIND__CALLER_KIND_JWT,
+        [PRINCIPAL_CERTIFICATE] = ACKD__V1__CALLER_KIND__CALLER_KIND_CERTIFICATE,
+    };
+
+    response->kind = kinds[caller->kind];
+    response->name = arena_string(arena, slice_of_string(caller->name));
+    response->expires_unix_ms = caller->expires_ms;
+    response->grants = wire_grants(arena, caller, &response->n_grants);
+    return response->name != NULL && response->grants != NULL;
+}
+
+void service_whoami(struct service *self, struct service_call *call)
+{
+    PB(WhoamiResponse) *response = PB_NEW(call->arena, WhoamiResponse, whoami_response);
+
+    if (response == NULL ||
+        (call->caller != NULL && !fill_caller(call->arena, call->caller, response)) ||
+        (response->version = arena_string(call->arena, slice_of_string(self->options.version))) ==
+            NULL) {
+        refuse_memory(call);
+        return;
+    }
+    response->now_unix_ms = service_now_ms(self);
+    reply(call, &response->base);
 }

@@ -147,6 +147,8 @@ char *wire_task_id(struct arena *arena, struct slice id, struct place place,
                    const struct made_id_stem *stem);
 char *wire_token(struct arena *arena, const struct lease_token *token);
 char *wire_session_id(struct arena *arena, uint64_t session);
+/* NULL: no room. */
+char **wire_grants(struct arena *arena, const struct principal *principal, size_t *ret_count);
 
 /* ---- settle.c: shared with lease.c ---- */
 /* The items of a request as the shard wants them. NULL: no memory. */

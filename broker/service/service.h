@@ -74,6 +74,7 @@
     X(AdminService, Stats, stats, stats_request, stats_response, READ, BROKER)                     \
     X(AdminService, Backup, backup, backup_request, backup_response, ADMIN, BROKER)                \
     X(AdminService, Check, check, check_request, check_response, ADMIN, BROKER)                    \
+    X(AdminService, Whoami, whoami, whoami_request, whoami_response, ANY, NOTHING)                 \
     X(TokenService, Create, token_create, create_token_request, create_token_response, ADMIN,      \
       BROKER)                                                                                      \
     X(TokenService, List, token_list, list_tokens_request, list_tokens_response, ADMIN, BROKER)    \
@@ -90,10 +91,12 @@ enum reach {
     REACH_NAME,   /* ... its `name` */
     REACH_HELD,   /* the queues of its lease tokens or session: the shard looks */
     REACH_LISTED, /* a `queue` if one is named, else all that the caller may see */
-    REACH_BROKER  /* the whole broker: takes the right on `*` */
+    REACH_BROKER, /* the whole broker: takes the right on `*` */
+    REACH_NOTHING /* whoever is known may call it */
 };
 
 struct auth;
+struct principal;
 struct service;
 struct store;
 
@@ -104,6 +107,7 @@ struct service_call {
     struct mailbox *mailbox;         /* of the calling thread */
     struct slice traceparent;        /* of the caller, well-formed; empty: none */
     const struct scope *scope;       /* queues that it may touch; NULL: all. Until `done` */
+    const struct principal *caller;  /* NULL: authentication is off. Until `done` */
     int64_t deadline_ms; /* by the service's clock; 0: none. A long poll ends before it. */
     void (*done)(struct service_call *self);
     void *owner; /* the face's own */

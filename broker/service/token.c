@@ -31,27 +31,13 @@ static struct token_book *book_of(struct service *self, struct service_call *cal
     return NULL;
 }
 
-static bool fill_grants(struct arena *arena, const struct principal *principal, PB(Token) *message)
-{
-    message->grants = ARENA_ARRAY(arena, principal->grant_count, char *);
-    for (size_t i = 0; i < principal->grant_count && message->grants != NULL; i++) {
-        char text[GRANT_TEXT_BYTES_MAX];
-
-        grant_write(&principal->grants[i], text);
-        message->grants[i] = arena_string(arena, slice_of_string(text));
-        if (message->grants[i] == NULL)
-            return false;
-        message->n_grants++;
-    }
-    return message->grants != NULL;
-}
-
 static PB(Token) *wire_access_token(struct arena *arena, const struct token *token)
 {
     PB(Token) *message = PB_NEW(arena, Token, token);
 
-    if (message == NULL || !fill_grants(arena, token->principal, message))
+    if (message == NULL)
         return NULL;
+    message->grants = wire_grants(arena, token->principal, &message->n_grants);
     message->token_id = arena_string(arena, slice_of_string(token->key.text));
     message->name = arena_string(arena, slice_of_string(token->name));
     message->created_unix_ms = token->created_ms;
@@ -59,7 +45,8 @@ static PB(Token) *wire_access_token(struct arena *arena, const struct token *tok
     message->last_used_unix_ms = token->last_used_ms;
     message->previous_until_unix_ms = token->secret_count > 1 ? token->secrets[1].until_ms : 0;
     message->from_file = token->from_file;
-    return message->token_id == NULL || message->name == NULL ? NULL : message;
+    return message->grants == NULL || message->token_id == NULL || message->name == NULL ? NULL
+                                                                                         : message;
 }
 
 static enum status check_name(const char *name, struct error *error)
@@ -92,17 +79,22 @@ static enum status read_grants(struct service_call *call, char **texts, size_t c
     return STATUS_OK;
 }
 
-static ProtobufCMessage *build_created(struct service_call *call, const struct token *token,
-                                       const char *text)
-{
-    PB(CreateTokenResponse) *response =
-        PB_NEW(call->arena, CreateTokenResponse, create_token_response);
+/* Of the calls that show a secret: their replies have these two fields. */
+struct shown {
+    ProtobufCMessage *response;
+    PB(Token) **token;
+    char **secret;
+};
 
-    if (response == NULL)
-        return NULL;
-    response->token = wire_access_token(call->arena, token);
-    response->secret = arena_string(call->arena, slice_of_string(text));
-    return response->token == NULL || response->secret == NULL ? NULL : &response->base;
+/* Replies, and forgets the secret and the copy of the token. */
+static void show(struct service_call *call, struct shown shown, struct token *token,
+                 char text[SECRET_TEXT_BYTES + 1])
+{
+    *shown.token = wire_access_token(call->arena, token);
+    *shown.secret = arena_string(call->arena, slice_of(text, SECRET_TEXT_BYTES));
+    secret_wipe(text, SECRET_TEXT_BYTES);
+    token_free(token);
+    reply(call, *shown.token == NULL || *shown.secret == NULL ? NULL : shown.response);
 }
 
 void service_token_create(struct service *self, struct service_call *call)
@@ -114,9 +106,15 @@ void service_token_create(struct service *self, struct service_call *call)
     char text[SECRET_TEXT_BYTES + 1] = "";
     struct token *token = NULL;
     struct grant *grants = NULL;
+    PB(CreateTokenResponse) *response;
 
     if (book == NULL)
         return;
+    response = PB_NEW(call->arena, CreateTokenResponse, create_token_response);
+    if (response == NULL) {
+        refuse_memory(call);
+        return;
+    }
     if (check_name(request->name, &call->error) != STATUS_OK ||
         read_grants(call, request->grants, request->n_grants, &grants) != STATUS_OK ||
         (in_ms != 0 && check_range(in_ms, EXPIRY_MS_MIN, EXPIRY_MS_MAX, "expires_in_ms", "ms",
@@ -127,22 +125,7 @@ void service_token_create(struct service *self, struct service_call *call)
         refuse(call);
         return;
     }
-    reply(call, build_created(call, token, text));
-    secret_wipe(text, sizeof text);
-    token_free(token);
-}
-
-static ProtobufCMessage *build_rotated(struct service_call *call, const struct token *token,
-                                       const char *text)
-{
-    PB(RotateTokenResponse) *response =
-        PB_NEW(call->arena, RotateTokenResponse, rotate_token_response);
-
-    if (response == NULL)
-        return NULL;
-    response->token = wire_access_token(call->arena, token);
-    response->secret = arena_string(call->arena, slice_of_string(text));
-    return response->token == NULL || response->secret == NULL ? NULL : &response->base;
+    show(call, (struct shown){&response->base, &response->token, &response->secret}, token, text);
 }
 
 void service_token_rotate(struct service *self, struct service_call *call)
@@ -153,18 +136,22 @@ void service_token_rotate(struct service *self, struct service_call *call)
         request->has_overlap_ms_case != 0 ? request->overlap_ms : OVERLAP_MS_DEFAULT;
     char text[SECRET_TEXT_BYTES + 1] = "";
     struct token *token = NULL;
+    PB(RotateTokenResponse) *response;
 
     if (book == NULL)
         return;
+    response = PB_NEW(call->arena, RotateTokenResponse, rotate_token_response);
+    if (response == NULL) {
+        refuse_memory(call);
+        return;
+    }
     if (check_range(overlap_ms, 0, OVERLAP_MS_MAX, "overlap_ms", "ms", &call->error) != STATUS_OK ||
         token_book_rotate(book, slice_of_string(request->token_id), overlap_ms, clock_wall_ms(),
                           text, &token, &call->error) != STATUS_OK) {
         refuse(call);
         return;
     }
-    reply(call, build_rotated(call, token, text));
-    secret_wipe(text, sizeof text);
-    token_free(token);
+    show(call, (struct shown){&response->base, &response->token, &response->secret}, token, text);
 }
 
 void service_token_revoke(struct service *self, struct service_call *call)

@@ -4,6 +4,7 @@
  *
  * Every function answers NULL where the arena has no room.
  */
+#include "auth/principal.h"
 #include "base/digits.h"
 #include "service/internal.h"
 
@@ -273,4 +274,20 @@ PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t c
                    task->session_id == NULL
                ? NULL
                : task;
+}
+
+char **wire_grants(struct arena *arena, const struct principal *principal, size_t *ret_count)
+{
+    char **texts = ARENA_ARRAY(arena, principal->grant_count, char *);
+
+    for (size_t i = 0; i < principal->grant_count && texts != NULL; i++) {
+        char text[GRANT_TEXT_BYTES_MAX];
+
+        grant_write(&principal->grants[i], text);
+        texts[i] = arena_string(arena, slice_of_string(text));
+        if (texts[i] == NULL)
+            return NULL;
+    }
+    *ret_count = texts == NULL ? 0 : principal->grant_count;
+    return texts;
 }

@@ -55,3 +55,14 @@ def test_a_token_file_that_is_none_is_told(broker, tmp_path):
     done = subprocess.run([ACKCTL, "--url", broker.url, "--token-file", tmp_path / "none",
                            "queue", "list"], capture_output=True, text=True)
     assert done.returncode != 0 and "none" in done.stderr and "be read" in done.stderr
+
+
+def test_whoami_says_what_a_token_may_do_and_until_when(ackctl):
+    secret = ackctl("token", "create", "ocr", "--grant", "work,read:ocr-*", "--expires",
+                    "2h").stdout.strip()
+    shown = ackctl("whoami", token=secret).stdout
+    assert "token:ocr" in shown and "work,read:ocr-*" in shown and "(in 1 h 59 min" in shown
+    told = json.loads(ackctl("whoami", "-o", "json", token=secret).stdout)
+    assert told["kind"] == "CALLER_KIND_TOKEN" and told["grants"] == ["work,read:ocr-*"]
+    assert "until" not in ackctl("whoami").stdout
+    assert "not valid" in ackctl("whoami", token=secret[:-1] + "-", code=1).stderr

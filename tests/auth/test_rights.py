@@ -40,6 +40,7 @@ METHODS = {
     "AdminService/Stats": ("read admin", BROKER, {}),
     "AdminService/Backup": ("admin", BROKER, {}),
     "AdminService/Check": ("admin", BROKER, {}),
+    "AdminService/Whoami": ("publish work read admin", LIST, {}),
     "TokenService/Create": ("admin", BROKER, {"name": "n", "grants": ["read:a"]}),
     "TokenService/List": ("admin", BROKER, {}),
     "TokenService/Rotate": ("admin", BROKER, {"tokenId": "aaaaaaaaaaaa"}),

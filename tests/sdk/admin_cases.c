@@ -360,6 +360,22 @@ static void test_stats_tell_of_the_broker_and_each_shard(void **state)
     ackd_stats_free(stats);
 }
 
+static void test_without_authentication_everybody_calls_and_there_are_no_tokens(void **state)
+{
+    struct ackd_caller *caller;
+    struct ackd_token_list *list;
+
+    assert_int_equal(ackd_client_whoami(client, &caller, &error), ACKD_OK);
+    assert_int_equal(caller->kind, ACKD_CALLER_ANYBODY);
+    assert_string_equal(caller->name, "");
+    assert_int_equal(caller->grant_count, 0);
+    assert_string_equal(caller->version, ACKD_VERSION);
+    assert_true(caller->now_unix_ms > 0);
+    ackd_caller_free(caller);
+    assert_int_equal(ackd_client_list_tokens(client, &list, &error), ACKD_WRONG_STATE);
+    assert_null(list);
+}
+
 static void test_a_backup_has_a_name_of_its_own(void **state)
 {
     struct ackd_backup *backup;
@@ -434,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_results_are_listed_in_pages_and_by_id),
         cmocka_unit_test(test_datasets_say_how_far_they_are),
         cmocka_unit_test(test_stats_tell_of_the_broker_and_each_shard),
+        cmocka_unit_test(test_without_authentication_everybody_calls_and_there_are_no_tokens),
         cmocka_unit_test(test_a_backup_has_a_name_of_its_own),
         cmocka_unit_test(test_a_check_reads_every_record),
         cmocka_unit_test(test_a_request_without_its_size_is_refused),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ackd/admin.h -- the broker's calls for operators: what there is (lists of queues, tasks,
- * sessions, results, datasets), what was given up (dead letters), and the broker itself (stats,
- * backup, check). They are made with the client of ackd/client.h.
+ * sessions, results, datasets), what was given up (dead letters), the broker itself (stats, backup,
+ * check), and who may call it (tokens). They are made with the client of ackd/client.h.
  *
  * Common to all calls here: all that ackd/client.h says of its own (threads, blocking, arguments,
  * replies, the statuses of every call). Those that name a queue add ACKD_QUEUE_NOT_FOUND.
@@ -246,6 +246,51 @@ struct ackd_check {
     size_t text_count;
 };
 
+/*
+ * Who calls, and who may
+ */
+
+enum ackd_caller_kind {
+    ACKD_CALLER_ANYBODY = 0,    /* the broker has no authentication: everybody may do everything */
+    ACKD_CALLER_TOKEN = 1,      /* of the broker's own */
+    ACKD_CALLER_JWT = 2,        /* signed by an issuer that the broker believes */
+    ACKD_CALLER_CERTIFICATE = 3 /* a client certificate */
+};
+
+/* A grant is a text: rights, a colon, and a pattern of queue names in which * stands for any
+ * characters: "publish:ocr-*", "read,work:ocr-pages", "admin:*". */
+struct ackd_caller {
+    enum ackd_caller_kind kind; /* what this client shows */
+    const char *name;           /* as in the broker's log; "" for anybody */
+    const char **grants;
+    size_t grant_count;
+    int64_t expires_unix_ms; /* when what it shows ends; 0: never, or it is not known */
+    const char *version;     /* of the broker */
+    int64_t now_unix_ms;     /* the broker's clock */
+};
+
+struct ackd_token {
+    const char *id;   /* the second part of its text; no secret */
+    const char *name; /* who it is for */
+    const char **grants;
+    size_t grant_count;
+    int64_t created_unix_ms;
+    int64_t expires_unix_ms;        /* 0: never */
+    int64_t last_used_unix_ms;      /* 0: never */
+    int64_t previous_until_unix_ms; /* the secret before is taken until then; 0: there is none */
+    bool from_file;                 /* of ackd's --admin-token-file: it is changed there */
+};
+
+struct ackd_issued_token {
+    struct ackd_token token;
+    const char *secret; /* the whole text that its holder sends; told here and nowhere else */
+};
+
+struct ackd_token_list {
+    struct ackd_token *tokens; /* by their names */
+    size_t token_count;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -346,6 +391,45 @@ ACKD_API enum ackd_status ackd_client_check(struct ackd_client *client, int64_t 
                                             struct ackd_check **ret_check,
                                             struct ackd_error *error);
 ACKD_API void ackd_check_free(struct ackd_check *check);
+
+/* Who this client is to the broker, and what it may do. Takes no right. */
+ACKD_API enum ackd_status ackd_client_whoami(struct ackd_client *client,
+                                             struct ackd_caller **ret_caller,
+                                             struct ackd_error *error);
+ACKD_API void ackd_caller_free(struct ackd_caller *caller);
+
+/*
+ * Makes a token that is named after its holder (1 .. 128 bytes) and has 1 .. 64 grants. It ends
+ * `expires_in_ms` from now (1,000 .. 10 years); 0: never. This and the calls about tokens below
+ * take the right `admin` on `*`, and add
+ *   ACKD_WRONG_STATE    the broker has no authentication, or the token is of its file.
+ *   ACKD_NOT_FOUND      no token has that ID.
+ *   ACKD_LIMIT_REACHED  there are 10,000.
+ */
+ACKD_API enum ackd_status ackd_client_create_token(struct ackd_client *client, const char *name,
+                                                   const char *const *grants, size_t count,
+                                                   int64_t expires_in_ms,
+                                                   struct ackd_issued_token **ret_issued,
+                                                   struct ackd_error *error);
+
+/* Gives a token a new secret. The one before is taken for `overlap_ms` yet (0 .. 1 year; -1: an
+ * hour), so that its users can change over. */
+ACKD_API enum ackd_status ackd_client_rotate_token(struct ackd_client *client, const char *token_id,
+                                                   int64_t overlap_ms,
+                                                   struct ackd_issued_token **ret_issued,
+                                                   struct ackd_error *error);
+/* Wipes the secret. */
+ACKD_API void ackd_issued_token_free(struct ackd_issued_token *issued);
+
+/* Ends a token and all its secrets, at once. */
+ACKD_API enum ackd_status ackd_client_revoke_token(struct ackd_client *client, const char *token_id,
+                                                   struct ackd_error *error);
+
+/* All tokens, none with its secret. */
+ACKD_API enum ackd_status ackd_client_list_tokens(struct ackd_client *client,
+                                                  struct ackd_token_list **ret_list,
+                                                  struct ackd_error *error);
+ACKD_API void ackd_token_list_free(struct ackd_token_list *list);
 
 #ifdef __cplusplus
 }

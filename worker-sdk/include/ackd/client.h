@@ -3,9 +3,9 @@
  * ackd/client.h -- the broker's calls, one function each, for programs that publish tasks, look at
  * queues, or lease by hand. Who only wants to work off a queue takes ackd/worker.h instead.
  *
- * The calls that list things, and those for operators (dead letters, datasets, the broker itself),
- * are in ackd/admin.h. Together they are every call of the broker; a newer broker's others, and
- * whoever has JSON at hand, go through ackd_client_call_json.
+ * The calls that list things, and those for operators (dead letters, datasets, the broker itself,
+ * tokens), are in ackd/admin.h. Together they are every call of the broker; a newer broker's
+ * others, and whoever has JSON at hand, go through ackd_client_call_json.
  *
  * Common to all calls here
  *   Threads: a client may be used by any number of threads at once; it keeps as many connections

@@ -22,7 +22,9 @@
  *       it closes: closing with unread bytes would destroy the reply on its way.
  *   C5  Replies that clients don't take are bounded in sum: past memory_bytes_max, a connection
  *       whose reply would lie in memory is closed instead, unless it is a small one or alone.
- *   C6  With TLS, nothing of a client is read as HTTP before its handshake is done.
+ *   C6  Where callers must be known, no body is read of one that is not, and none that no method
+ *       takes: the head is answered at once, and the connection ends with it.
+ *   C7  With TLS, nothing of a client is read as HTTP before its handshake is done.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `connection_settle`, which sets reading and the deadline to what the state asks for.
@@ -42,6 +44,7 @@
 #define LINGER_MS 3000
 #define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
 #define KEEPALIVE_S 30
+#define KNOWN_MS 5000 /* then a token may have been revoked, and is looked at again */
 
 static void resume(struct connection *self);
 static void on_written(struct http_writer *writer, int status);
@@ -103,6 +106,7 @@ void connection_close(struct connection *self)
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
     self->exchange = NULL;
+    rpc_dismiss(&self->caller);
     counter_add(&self->loop->options->counters->reply_bytes, -(int64_t)self->held_bytes);
     self->held_bytes = 0;
     timeouts_remove(&self->loop->timeouts, &self->deadline);
@@ -174,6 +178,14 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         connection_receive_sealed(self, slice_of(buffer->base, (size_t)size));
 }
 
+/* A body may take hours to come. */
+static void forget_old_caller(struct connection *self)
+{
+    if (self->caller.is_known &&
+        loop_now_ms(self->loop) - self->reader.request->body_begun_ms > KNOWN_MS)
+        rpc_dismiss(&self->caller);
+}
+
 static void refuse_call(struct connection *self)
 {
     struct error error;
@@ -182,7 +194,9 @@ static void refuse_call(struct connection *self)
     put_refusal(self, status_http(STATUS_UNAVAILABLE), &error);
 }
 
-static void begin_call(struct connection *self)
+/* With the body that was read; or, as the head was answered, without the one that may follow (C6).
+ */
+static void begin_call(struct connection *self, bool bodiless, const struct error *refusal)
 {
     struct exchange *exchange = NULL;
 
@@ -195,8 +209,31 @@ static void begin_call(struct connection *self)
     self->exchange = exchange;
     connection_enter(self, CONNECTION_CALLING);
     exchange_fill(exchange, self, self->reader.request, on_done);
+    exchange->keep_alive &= !bodiless;
+    exchange->request.refusal = refusal;
+    forget_old_caller(self);
+    exchange->request.caller = self->caller;
+    self->caller = (struct rpc_caller){0};
     rpc_begin(self->loop->options->rpc, &exchange->request);
     http_reader_next(&self->reader);
+}
+
+/* The head is whole: is its body to be read? `input` is what came of it. */
+static void look_at_head(struct connection *self, struct slice input)
+{
+    const struct http_request *request = self->reader.request;
+    struct slice headers[RPC_HEADER_COUNT];
+    const struct rpc_head head = {.verb = slice_of_string(request->verb),
+                                  .path = http_request_path(request),
+                                  .headers = headers,
+                                  .peer = &self->peer.rpc};
+    struct error refusal;
+
+    exchange_fill_headers(request, headers);
+    if (!rpc_admit(self->loop->options->rpc, &head, &self->caller, &refusal))
+        begin_call(self, true, refusal.status == STATUS_OK ? NULL : &refusal);
+    else if (input.size == 0 && http_reader_take_continue(&self->reader))
+        http_writer_continue(&self->writer);
 }
 
 /* Takes from the front of *input: a piece of a request, or the rest of one, which it begins. */
@@ -206,7 +243,9 @@ static void read_request(struct connection *self, struct slice *input)
     const struct http_request *request = self->reader.request;
 
     if (event == HTTP_WHOLE)
-        begin_call(self);
+        begin_call(self, false, NULL);
+    else if (event == HTTP_HEAD_WHOLE)
+        look_at_head(self, *input);
     else if (event == HTTP_CONTINUE)
         http_writer_continue(&self->writer);
     else if (event == HTTP_REFUSED && request == NULL)
@@ -231,9 +270,12 @@ static void put_reply(struct connection *self, struct http_reply reply, struct b
 /* Answers what never gets to the rpc layer; the connection ends with it (C4). */
 static void put_refusal(struct connection *self, int http_status, const struct error *error)
 {
-    struct http_reply reply = {.http_status = http_status, .content_type = "application/json"};
+    struct http_reply reply = {.http_status = http_status,
+                               .content_type = "application/json",
+                               .header_line = rpc_header_line(error->status)};
     struct buffer body = BUFFER_EMPTY;
 
+    rpc_dismiss(&self->caller);
     rpc_error_body(error, &body);
     counter_add(&self->loop->options->counters->http_refused, 1);
     put_reply(self, reply, &body);

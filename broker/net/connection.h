@@ -36,6 +36,7 @@ struct connection {
     struct http_reader reader;
     struct http_writer writer;
     struct buffer waiting;     /* input that came while it could not be dealt with */
+    struct rpc_caller caller;  /* of the request whose body is being read */
     struct exchange *exchange; /* CONNECTION_CALLING only */
     enum connection_state state;
     int64_t since_ms;     /* in this state */

@@ -49,8 +49,7 @@ void exchange_fill(struct exchange *self, struct connection *connection,
     self->head_only = strcmp(http->verb, "HEAD") == 0;
     request->verb = slice_of_string(http->verb);
     request->path = http_request_path(http);
-    for (int i = 0; i < RPC_HEADER_COUNT; i++)
-        request->headers[i] = http_request_field(http, i);
+    exchange_fill_headers(http, request->headers);
     request->body = http_request_body(http);
     request->peer = &connection->peer.rpc;
     request->arena = &self->arena;
@@ -58,6 +57,13 @@ void exchange_fill(struct exchange *self, struct connection *connection,
     request->done = done;
     self->counted_bytes = (int64_t)request->body.size * MEMORY_PER_BODY;
     counter_add(&self->loop->options->counters->request_bytes, self->counted_bytes);
+}
+
+void exchange_fill_headers(const struct http_request *http,
+                           struct slice ret_headers[RPC_HEADER_COUNT])
+{
+    for (int i = 0; i < RPC_HEADER_COUNT; i++)
+        ret_headers[i] = http_request_field(http, i);
 }
 
 struct http_reply exchange_reply(const struct exchange *self)

@@ -34,6 +34,9 @@ struct exchange *exchange_take(struct loop *loop);
 /* Makes the rpc layer's request from what was read, which must stay until rpc_begin returns. */
 void exchange_fill(struct exchange *self, struct connection *connection,
                    const struct http_request *http, void (*done)(struct rpc_request *request));
+/* The values of the header fields that the rpc layer looks at. */
+void exchange_fill_headers(const struct http_request *http,
+                           struct slice ret_headers[RPC_HEADER_COUNT]);
 /* The reply's head as the rpc layer and the request have it; the date is not set. */
 struct http_reply exchange_reply(const struct exchange *self);
 /* Gives it back. */

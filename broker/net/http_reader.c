@@ -73,6 +73,12 @@ void http_reader_next(struct http_reader *self)
     self->body_last = 0;
 }
 
+static enum http_event end_head(struct http_reader *self, int64_t now_ms)
+{
+    self->request->body_begun_ms = now_ms;
+    return HTTP_HEAD_WHOLE;
+}
+
 enum http_event http_reader_feed(struct http_reader *self, struct slice *input, int64_t now_ms)
 {
     ASSERT(input->size > 0 && !self->whole); /* R1 */
@@ -82,17 +88,25 @@ enum http_event http_reader_feed(struct http_reader *self, struct slice *input, 
         return HTTP_REFUSED;
     ASSERT(self->request->refused_http == 0); /* R3 */
     while (input->size > 0) {
-        enum http_event event = self->in_body ? feed_body(self, input) : feed_head(self, input);
+        bool in_head = !self->in_body;
+        enum http_event event = in_head ? feed_head(self, input) : feed_body(self, input);
 
         if (event != HTTP_MORE)
             return event;
+        if (in_head && self->in_body && self->limits->stops_at_heads)
+            return end_head(self, now_ms);
     }
     if (self->in_body && self->request->body_begun_ms == 0)
         self->request->body_begun_ms = now_ms;
-    if (!self->wants_continue)
-        return HTTP_MORE;
+    return http_reader_take_continue(self) ? HTTP_CONTINUE : HTTP_MORE;
+}
+
+bool http_reader_take_continue(struct http_reader *self)
+{
+    bool wanted = self->wants_continue;
+
     self->wants_continue = false;
-    return HTTP_CONTINUE;
+    return wanted;
 }
 
 static enum http_event refuse(struct http_reader *self, int http_status, const char *message)

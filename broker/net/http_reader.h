@@ -20,10 +20,11 @@ _Static_assert(LLHTTP_STRICT_MODE == 1, "llhttp 8 accepts smuggled requests unle
 #define HTTP_FIELD_NAME_MAX 256
 
 enum http_event {
-    HTTP_MORE,     /* all bytes were taken and the request is not whole yet */
-    HTTP_CONTINUE, /* the same, and the client waits for a "100 Continue" */
-    HTTP_WHOLE,    /* `request` is whole; the rest of the bytes belongs to the next one */
-    HTTP_REFUSED   /* `request` says why; no further byte of this connection can be trusted */
+    HTTP_MORE,       /* all bytes were taken and the request is not whole yet */
+    HTTP_CONTINUE,   /* the same, and the client waits for a "100 Continue" */
+    HTTP_HEAD_WHOLE, /* the head is whole, and a body follows; only if limits->stops_at_heads */
+    HTTP_WHOLE,      /* `request` is whole; the rest of the bytes belongs to the next one */
+    HTTP_REFUSED     /* `request` says why; no further byte of this connection can be trusted */
 };
 
 struct http_reader {
@@ -43,6 +44,9 @@ void http_reader_deinit(struct http_reader *self);
 /* Takes bytes from the front of *input, which must not be empty. The body of a whole request may
  * point into what was taken. */
 enum http_event http_reader_feed(struct http_reader *self, struct slice *input, int64_t now_ms);
+/* After HTTP_HEAD_WHOLE, with no byte of the body there: whether the client waits for a "100
+ * Continue", which it is to be sent. */
+bool http_reader_take_continue(struct http_reader *self);
 /* The request has been dealt with: its memory goes, the next one may begin. */
 void http_reader_next(struct http_reader *self);
 

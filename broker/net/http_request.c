@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "auth/secret.h"
+
 #define BODY_SMALL_BYTES ((int64_t)64 << 10)
 #define TEXT_KEPT ((size_t)1 << 10) /* by the spare one */
 
@@ -33,6 +35,8 @@ void http_request_free(struct http_request *self)
         return;
     counter_add(self->limits->memory_bytes, -(int64_t)self->body.size);
     buffer_deinit(&self->body);
+    if (self->fields[RPC_HEADER_AUTHORIZATION].present)
+        secret_wipe(self->text.data, self->text.size);
     buffer_clear(&self->text, TEXT_KEPT);
     if (*self->limits->spare == NULL)
         *self->limits->spare = self;

@@ -40,6 +40,7 @@ struct http_limits {
     int64_t memory_bytes_max;      /* of all requests being read and served */
     _Atomic int64_t *memory_bytes; /* what they take now: a counter */
     struct http_request **spare;   /* one that was dealt with, for the next; may be NULL */
+    bool stops_at_heads;           /* before a body is read, somebody wants to see the head */
 };
 
 struct http_request {

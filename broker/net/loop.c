@@ -58,7 +58,8 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
         .limits = {.body_bytes_max = rpc_body_bytes_max(options->rpc),
                    .memory_bytes_max = options->memory_bytes_max,
                    .memory_bytes = &options->counters->request_bytes,
-                   .spare = &self->request_spare},
+                   .spare = &self->request_spare,
+                   .stops_at_heads = rpc_admits(options->rpc)},
     };
     if (!make_buffers(self))
         return UV_ENOMEM;

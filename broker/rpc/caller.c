@@ -5,46 +5,40 @@
 #include "rpc/caller.h"
 
 #include "base/clock.h"
-#include "rpc/reply.h"
 
 static enum status refuse(uint8_t rights, const char *format_what, struct slice queue,
                           struct error *error);
 
-static struct credentials credentials_of(const struct rpc_request *request)
+static struct credentials credentials_of(const struct rpc_head *head)
 {
     struct credentials credentials = {
-        .authorization = request->headers[RPC_HEADER_AUTHORIZATION],
+        .authorization = head->headers[RPC_HEADER_AUTHORIZATION],
     };
 
-    if (request->peer != NULL) {
-        credentials.sans = request->peer->sans;
-        credentials.san_count = request->peer->san_count;
-        credentials.certificate_until_ms = request->peer->certificate_until_ms;
+    if (head->peer != NULL) {
+        credentials.sans = head->peer->sans;
+        credentials.san_count = head->peer->san_count;
+        credentials.certificate_until_ms = head->peer->certificate_until_ms;
     }
     return credentials;
 }
 
-bool caller_identify(struct rpc_request *request)
+enum status caller_identify(struct rpc *rpc, const struct rpc_head *head,
+                            struct rpc_caller *ret_caller, struct error *error)
 {
-    struct auth *auth = request->rpc->options.auth;
-    const struct credentials credentials = credentials_of(request);
-    struct error error = ERROR_NONE;
+    struct auth *auth = rpc->options.auth;
+    const struct credentials credentials = credentials_of(head);
 
+    *ret_caller = (struct rpc_caller){.is_known = true};
     if (!auth_is_on(auth))
-        return true;
-    if (auth_identify(auth, &credentials, clock_wall_ms(), &request->principal, &error) ==
-        STATUS_OK)
-        return true;
-    if (error.status == STATUS_UNAUTHENTICATED)
-        request->header_line = "WWW-Authenticate: Bearer";
-    reply_error(request, &error);
-    return false;
+        return STATUS_OK;
+    return auth_identify(auth, &credentials, clock_wall_ms(), &ret_caller->principal, error);
 }
 
-void caller_forget(struct rpc_request *request)
+void caller_forget(struct rpc_caller *caller)
 {
-    principal_release(request->principal);
-    request->principal = NULL;
+    principal_release(caller->principal);
+    *caller = (struct rpc_caller){0};
 }
 
 static bool covers(const struct scope *scope, enum reach reach, struct slice queue)
@@ -58,15 +52,16 @@ static bool covers(const struct scope *scope, enum reach reach, struct slice que
     return scope_covers_some(scope);
 }
 
-enum status caller_may(struct rpc_request *request, uint8_t rights, enum reach reach,
-                       struct slice queue, struct error *error)
+enum status caller_may(const struct rpc_caller *caller, uint8_t rights, enum reach reach,
+                       struct slice queue, struct scope *ret_scope, struct error *error)
 {
-    if (request->principal == NULL)
+    const struct principal *principal = caller->principal;
+
+    if (principal == NULL)
         return STATUS_OK;
-    request->scope = (struct scope){.grants = request->principal->grants,
-                                    .count = request->principal->grant_count,
-                                    .rights = rights};
-    if (covers(&request->scope, reach, queue))
+    *ret_scope = (struct scope){
+        .grants = principal->grants, .count = principal->grant_count, .rights = rights};
+    if (covers(ret_scope, reach, queue))
         return STATUS_OK;
     if (reach == REACH_BROKER)
         return refuse(rights, "on all queues (*)", SLICE_EMPTY, error);
@@ -88,6 +83,19 @@ static enum status refuse(uint8_t rights, const char *where, struct slice queue,
                      names, where, shown, shown > 0 ? (const char *)queue.data : "");
 }
 
+enum status caller_admit(struct rpc_request *request, uint8_t rights, enum reach reach,
+                         struct slice queue, struct error *error)
+{
+    const struct rpc_head head = {request->verb, request->path, request->headers, request->peer};
+    enum status status = STATUS_OK;
+
+    if (!request->caller.is_known)
+        status = caller_identify(request->rpc, &head, &request->caller, error);
+    if (status != STATUS_OK)
+        return status;
+    return caller_may(&request->caller, rights, reach, queue, &request->scope, error);
+}
+
 /* The text in a string field of a message; empty if it has no such field. */
 static struct slice text_of(const ProtobufCMessage *message, const char *name)
 {
@@ -107,11 +115,12 @@ enum status caller_may_call(struct rpc_request *request, const ProtobufCMessage 
     const struct method *method = request->method;
     struct slice queue = SLICE_EMPTY;
 
-    if (request->principal == NULL)
+    if (request->caller.principal == NULL)
         return STATUS_OK;
     if (method->reach == REACH_QUEUE || method->reach == REACH_LISTED)
         queue = text_of(message, "queue");
     else if (method->reach == REACH_NAME)
         queue = text_of(message, "name");
-    return caller_may(request, method->rights, method->reach, queue, error);
+    return caller_may(&request->caller, method->rights, method->reach, queue, &request->scope,
+                      error);
 }

@@ -2,11 +2,11 @@
 /*
  * caller.h -- who makes a request, and whether it may: the one place where both are decided.
  *
- *   caller_identify   at the begin: the principal, or 401
- *   caller_may        once the request can be read: the right that the method takes, on the queue
- *                     that it names, or 403. What names no queue goes on with its scope, and the
- *                     shard looks (REACH_HELD), or leaves out what the caller may not see
- *                     (REACH_LISTED).
+ *   caller_identify   once the head is there: the principal, or 401
+ *   caller_may        with the head: the right that the method takes, on any queue, or 403; and
+ * once the request can be read, on the queue that it names. What names no queue goes on with its
+ * scope, and the shard looks (REACH_HELD), or leaves out what the caller may not see
+ * (REACH_LISTED).
  *
  * With authentication off both say yes at once, and calls carry no scope.
  */
@@ -15,15 +15,19 @@
 
 #include "rpc/rpc.h"
 
-/* False: refused, and the request is done. */
-bool caller_identify(struct rpc_request *request);
-/* `queue` is the one that the request names, or empty. */
-enum status caller_may(struct rpc_request *request, uint8_t rights, enum reach reach,
-                       struct slice queue, struct error *error) MUST_USE;
-/* The same for a method and its message. */
+/* *ret_caller is given back by caller_forget, on a refusal too. */
+enum status caller_identify(struct rpc *rpc, const struct rpc_head *head,
+                            struct rpc_caller *ret_caller, struct error *error) MUST_USE;
+/* `queue` is the one that the request names, or empty. *ret_scope borrows from the caller. */
+enum status caller_may(const struct rpc_caller *caller, uint8_t rights, enum reach reach,
+                       struct slice queue, struct scope *ret_scope, struct error *error) MUST_USE;
+void caller_forget(struct rpc_caller *caller);
+
+/* The same of a request: of its head, if that was not done before its body was read; and of a
+ * method's message. */
+enum status caller_admit(struct rpc_request *request, uint8_t rights, enum reach reach,
+                         struct slice queue, struct error *error) MUST_USE;
 enum status caller_may_call(struct rpc_request *request, const ProtobufCMessage *message,
                             struct error *error) MUST_USE;
-/* The request is done. */
-void caller_forget(struct rpc_request *request);
 
 #endif

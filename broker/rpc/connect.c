@@ -38,15 +38,16 @@ void connect_begin(struct rpc_request *request)
         reply_refuse(request, STATUS_WRONG_METHOD, "methods are called with POST");
         return;
     }
-    if (!caller_identify(request))
+    if (caller_admit(request, request->method->rights, request->method->reach, SLICE_EMPTY,
+                     &error) != STATUS_OK) {
+        reply_error(request, &error);
         return;
+    }
     if (!read_codec(request)) {
         refuse_content_type(request);
         return;
     }
     if (check_head(request, &error) != STATUS_OK ||
-        caller_may(request, request->method->rights, request->method->reach, SLICE_EMPTY, &error) !=
-            STATUS_OK ||
         decode_body(request, &message, &error) != STATUS_OK ||
         caller_may_call(request, message, &error) != STATUS_OK) {
         reply_error(request, &error);

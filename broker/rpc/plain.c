@@ -76,11 +76,9 @@ static void begin_route(struct rpc_request *request, const struct route *route)
     bool one_queue = route == &scale_route;
     struct error error = ERROR_NONE;
 
-    if (!route->is_open && !caller_identify(request))
-        return;
     if (!route->is_open &&
-        caller_may(request, RIGHT_READ, one_queue ? REACH_QUEUE : REACH_BROKER,
-                   one_queue ? name_in_path(request->path) : SLICE_EMPTY, &error) != STATUS_OK)
+        caller_admit(request, RIGHT_READ, one_queue ? REACH_QUEUE : REACH_BROKER,
+                     one_queue ? name_in_path(request->path) : SLICE_EMPTY, &error) != STATUS_OK)
         reply_error(request, &error);
     else
         route->begin(request);

@@ -42,7 +42,7 @@ void reply_done_as(struct rpc_request *request, enum status status, int http_sta
         http_status = status_http(status);
         content_type = NULL;
     }
-    caller_forget(request);
+    caller_forget(&request->caller);
     request->http_status = http_status;
     request->content_type = content_type;
     counter_add(&request->rpc->options.counters->requests[row][status], 1);
@@ -71,6 +71,20 @@ static void blame_budget(const struct arena *arena, struct error *error)
     error->value = budget_used(arena->budget);
 }
 
+const char *rpc_header_line(enum status status)
+{
+    switch (status) {
+    case STATUS_UNAUTHENTICATED:
+        return "WWW-Authenticate: Bearer";
+    case STATUS_UNAVAILABLE:
+    case STATUS_STORE_FULL:
+    case STATUS_RATE_LIMITED:
+        return "Retry-After: 1";
+    default:
+        return NULL;
+    }
+}
+
 void reply_error(struct rpc_request *request, const struct error *why)
 {
     struct error told = *why;
@@ -79,6 +93,8 @@ void reply_error(struct rpc_request *request, const struct error *why)
     blame_budget(request->arena, &told);
     buffer_clear(&request->reply, SIZE_MAX);
     rpc_error_body(error, &request->reply);
+    if (request->header_line == NULL)
+        request->header_line = rpc_header_line(error->status);
     reply_done_as(request, error->status, status_http(error->status), CONTENT_JSON);
 }
 

@@ -2,6 +2,8 @@
 /*
  * rpc.c -- from a path to its face, and from a face to the service.
  *
+ *   rpc_admit: a head's caller, before its body is read
+ *
  *   rpc_begin --> connect_begin --rpc_call--> service ... done --> reply_done --> request->done
  *             \-> plain_begin ----------------------------------/
  */
@@ -32,6 +34,31 @@ int64_t rpc_body_bytes_max(const struct rpc *self)
     return service_limits(self->options.service)->batch_bytes_max + BODY_SLACK_BYTES;
 }
 
+bool rpc_admits(const struct rpc *self)
+{
+    return auth_is_on(self->options.auth);
+}
+
+bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller *ret_caller,
+               struct error *ret_refusal)
+{
+    const struct method *method = method_find(head->path);
+    struct scope scope;
+
+    *ret_caller = (struct rpc_caller){0};
+    *ret_refusal = ERROR_NONE;
+    if (method == NULL || !slice_equal(head->verb, slice_of_string("POST")))
+        return false; /* whatever the answer is, it needs no body */
+    return caller_identify(self, head, ret_caller, ret_refusal) == STATUS_OK &&
+           caller_may(ret_caller, method->rights, method->reach, SLICE_EMPTY, &scope,
+                      ret_refusal) == STATUS_OK;
+}
+
+void rpc_dismiss(struct rpc_caller *caller)
+{
+    caller_forget(caller);
+}
+
 void rpc_begin(struct rpc *self, struct rpc_request *request)
 {
     ASSERT(request->done != NULL && request->arena != NULL && request->mailbox != NULL);
@@ -40,11 +67,12 @@ void rpc_begin(struct rpc *self, struct rpc_request *request)
     request->trace = traceparent_trace_id(request->headers[RPC_HEADER_TRACEPARENT]);
     request->timeout_ms = 0;
     request->header_line = NULL;
-    request->principal = NULL;
     request->calling = false;
     counter_add(&self->options.counters->in_flight, 1);
 
-    if (slice_equal(request->verb, slice_of_string("OPTIONS")))
+    if (request->refusal != NULL)
+        reply_error(request, request->refusal);
+    else if (slice_equal(request->verb, slice_of_string("OPTIONS")))
         options_begin(request);
     else if (request->method != NULL)
         connect_begin(request);
@@ -84,8 +112,8 @@ static void prepare_call(struct rpc_request *request, const ProtobufCMessage *me
         .arena = request->arena,
         .request = message,
         .mailbox = request->mailbox,
-        .scope = request->principal == NULL ? NULL : &request->scope,
-        .caller = request->principal,
+        .scope = request->caller.principal == NULL ? NULL : &request->scope,
+        .caller = request->caller.principal,
         .deadline_ms = request->timeout_ms == 0 ? 0 : service_now_ms(service) + request->timeout_ms,
         .traceparent = traceparent_of(request),
         .done = done,

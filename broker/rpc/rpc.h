@@ -7,6 +7,9 @@
  * plain GETs (plain.c: health, metrics, the autoscalers' numbers). `done` is called exactly once,
  * on the same thread, perhaps before rpc_begin returns; the reply then lies in `reply`.
  *
+ * Where callers must be known, the net layer asks rpc_admit as soon as a head is there, and reads
+ * no body that would be refused whatever it says.
+ *
  * Lifetimes: method, path, headers and body are borrowed until rpc_begin returns: a decoded
  * request refers to the arena alone. The request and its arena live until `done`. When the client
  * goes, rpc_cancel asks for an early end; `done` still comes.
@@ -68,6 +71,20 @@ struct rpc_peer {
     int64_t certificate_until_ms; /* Unix time at which it expires; 0 without one */
 };
 
+/* A request's head; borrowed. */
+struct rpc_head {
+    struct slice verb;
+    struct slice path;
+    const struct slice *headers; /* RPC_HEADER_COUNT */
+    const struct rpc_peer *peer; /* NULL: not known */
+};
+
+/* Who makes a request, once that was asked. */
+struct rpc_caller {
+    bool is_known;
+    struct principal *principal; /* referenced; NULL: authentication is off */
+};
+
 struct rpc_request {
     /* Set by the net layer. */
     struct slice verb;                      /* "POST" */
@@ -78,6 +95,8 @@ struct rpc_request {
     struct arena *arena;
     struct mailbox *mailbox;
     void (*done)(struct rpc_request *self);
+    struct rpc_caller caller;    /* as rpc_admit gave it; else rpc_begin asks */
+    const struct error *refusal; /* of rpc_admit, borrowed until rpc_begin returns; NULL: none */
 
     /* Set by rpc_begin: how long the client waits; 0: as long as it takes. Past it the net layer
      * answers by itself (rpc_refusal with STATUS_TIMEOUT) and calls rpc_cancel. */
@@ -93,9 +112,8 @@ struct rpc_request {
     struct rpc *rpc;
     const struct method *method; /* NULL: not a method's path */
     enum codec codec;
-    struct trace_id trace;       /* of its traceparent */
-    struct principal *principal; /* who calls; NULL: authentication is off */
-    struct scope scope;          /* what it may, once that was looked at */
+    struct trace_id trace; /* of its traceparent */
+    struct scope scope;    /* what the caller may, once that was looked at */
     struct service_call call;
     bool calling; /* the service has the call */
 };
@@ -103,11 +121,23 @@ struct rpc_request {
 void rpc_init(struct rpc *self, const struct rpc_options *options);
 /* The largest body that is looked at. */
 int64_t rpc_body_bytes_max(const struct rpc *self);
+/* Whether rpc_admit has anything to decide; it does not change. */
+bool rpc_admits(const struct rpc *self);
+/* Of a head with a body behind it: true, the body is worth reading. False: rpc_begin is to be
+ * called without it, and with the refusal if *ret_refusal is one. *ret_caller is the request's from
+ * there on, or else for rpc_dismiss. */
+bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller *ret_caller,
+               struct error *ret_refusal);
+/* The request came to nothing, or its caller is to be asked again by rpc_begin. */
+void rpc_dismiss(struct rpc_caller *caller);
 void rpc_begin(struct rpc *self, struct rpc_request *request);
 /* The client has gone or waits no longer. Not after `done`. */
 void rpc_cancel(struct rpc_request *request);
 
 /* Appends the JSON body of an error as Connect defines it. */
 void rpc_error_body(const struct error *error, struct buffer *out);
+/* The header line that goes with an error of this status: whom to be, when to try again; or NULL.
+ */
+const char *rpc_header_line(enum status status);
 
 #endif

@@ -2,9 +2,11 @@
 /*
  * http.c -- the HTTP/1.1 reader: bytes of a connection to requests, wherever reads cut them.
  *
- * Input: the number of cuts (1 byte), the sizes of the pieces, then the connection's bytes.
+ * Input: the number of cuts (1 byte, whose top bit says whether the reader stops at heads), the
+ * sizes of the pieces, then the connection's bytes.
  *
- *   F1  Cut or whole, the same bytes are the same requests, and refused or not the same.
+ *   F1  Cut or whole, stopped at heads or not, the same bytes are the same requests, and refused or
+ *       not the same.
  *   F2  A request keeps to the limits, and its body is as long as its head said.
  *   F3  What was read, written plainly, is read as the same request: nothing in a value could be
  *       another line or another request.
@@ -25,7 +27,7 @@ static const char *const rpc_names[] = {
 
 static _Atomic int64_t memory_bytes;
 static struct http_request *spare; /* a request's memory serves the next one, in this run only */
-static const struct http_limits limits = {
+static struct http_limits limits = {
     .body_bytes_max = BODY_BYTES_MAX,
     .memory_bytes_max = 1 << 20,
     .memory_bytes = &memory_bytes,
@@ -87,6 +89,8 @@ static bool feed_piece(struct http_reader *reader, struct slice piece, struct bu
             write_plainly(reader->request, out);
             goes_on = reader->request->keep_alive;
             http_reader_next(reader);
+        } else if (event == HTTP_HEAD_WHOLE) {
+            CHECK(limits.stops_at_heads && reader->in_body);
         } else {
             CHECK(left.size == 0);
         }
@@ -135,13 +139,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t whole[] = {0};
     struct slice bytes = slice_of(data, size);
-    size_t cuts = take_u8(&bytes) % 16;
+    uint8_t first = take_u8(&bytes);
+    size_t cuts = first % 16;
     struct slice sizes = take_bytes(&bytes, cuts);
     struct buffer said_whole = BUFFER_EMPTY;
     struct buffer said_cut = BUFFER_EMPTY;
 
     read_connection(bytes, slice_of(whole, 1), &said_whole);
+    limits.stops_at_heads = first >= 128;
     read_connection(bytes, sizes, &said_cut);
+    limits.stops_at_heads = false;
     CHECK(slice_equal(buffer_view(&said_whole), buffer_view(&said_cut))); /* F1 */
     check_plain_writing(buffer_view(&said_whole));
     buffer_deinit(&said_whole);

@@ -144,6 +144,7 @@ def test_large_requests_are_refused_while_others_take_the_memory_but_small_ones_
         second.send(whole)
         reply = second.reply()
         assert (reply.status, reply.json()["code"]) == (503, "unavailable")
+        assert reply.headers["retry-after"] == "1"
         assert running.call("TaskService/Publish", queue="q", tasks=[{}])["stored"] == 1
         first.send(whole[-1:])
         assert first.reply().json()["stored"] == 1
@@ -224,6 +225,7 @@ def test_connections_over_the_limit_are_told_so(broker_with):
     with RawClient(running.port) as one_more:
         reply = one_more.reply()
         assert (reply.status, reply.json()["code"]) == (503, "unavailable")
+        assert reply.headers["retry-after"] == "1"
     clients.pop().socket.close()
     one_served()
 

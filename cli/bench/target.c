@@ -18,6 +18,7 @@
 #include "ackd/v1/admin.pb-c.h"
 #include "cli/broker.h"
 #include "cli/interrupt.h"
+#include "cli/url.h"
 #include "transport.h"
 
 #define START_NS INT64_C(60000000000) /* the longest a broker may take to listen */
@@ -157,51 +158,27 @@ enum exit_code target_start(struct target *self)
     return resolve(self);
 }
 
-/* "http://HOST:PORT/" to its parts; false for anything else. */
-static bool split_url(const char *url, char *ret_host, char *ret_port, size_t size)
-{
-    static const char scheme[] = "http://";
-    const char *host = url + sizeof scheme - 1;
-    const char *end, *colon;
-
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-        return false;
-    end = host + strcspn(host, "/");
-    colon = memrchr(host, ':', (size_t)(end - host));
-    if (colon == NULL || memchr(colon, ']', (size_t)(end - colon)) != NULL)
-        colon = end;
-    snprintf(ret_port, size, "%.*s", colon == end ? 2 : (int)(end - colon - 1),
-             colon == end ? "80" : colon + 1);
-    if (host < colon && *host == '[' && colon[-1] == ']') {
-        host++;
-        colon--;
-    }
-    snprintf(ret_host, size, "%.*s", (int)(colon - host), host);
-    return colon > host && colon - host < (ptrdiff_t)size;
-}
-
 static enum exit_code resolve(struct target *self)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
-    char host[256], port[256];
+    struct url url;
     int failure;
 
-    if (!split_url(self->cli->url, host, port, sizeof host))
+    if (!url_split(self->cli->url, &url) || url.is_sealed)
         return cli_usage_error(self->cli,
                                "%s is no URL that the load generator speaks to: "
                                "give http://HOST:PORT",
                                self->cli->url);
-    failure = getaddrinfo(host, port, &hints, &found);
+    failure = getaddrinfo(url.host, url.port, &hints, &found);
     if (failure != 0) {
-        complain("%s: %s", host, gai_strerror(failure));
+        complain("%s: %s", url.host, gai_strerror(failure));
         return EXIT_NOT_REACHED;
     }
     memcpy(&self->address.storage, found->ai_addr, found->ai_addrlen);
     self->address.size = found->ai_addrlen;
     freeaddrinfo(found);
-    snprintf(self->host, sizeof self->host, "%s", self->cli->url + strlen("http://"));
-    self->host[strcspn(self->host, "/")] = '\0';
+    snprintf(self->host, sizeof self->host, "%s", url.authority);
     return EXIT_OK;
 }
 

@@ -33,9 +33,9 @@ def findings(ended) -> dict[str, str]:
 def test_a_broker_that_is_well_is_told_to_be(ackctl):
     ended = ackctl.ok("doctor", "-o", "json")
     assert set(findings(ended).values()) == {"ok"}
-    assert len(ended.rows()) == 10
+    assert len(ended.rows()) == 11
     shown = ackctl.ok("doctor").out
-    assert len(shown.splitlines()) == 10 and "ok         reachable" in shown
+    assert len(shown.splitlines()) == 11 and "ok         reachable" in shown
 
 
 def test_quiet_says_nothing_of_what_is_well(ackctl):
@@ -107,8 +107,8 @@ def test_something_else_at_the_address_is_told_from_a_broker(ackctl):
     assert ended.code == 1
     assert findings(ended)["reachable"] == findings(ended)["ready"] == "bad"
     assert findings(ended)["room"] == "not looked"
-    rights, = [row for row in ended.rows() if row["check"] == "rights"]
-    assert rights["finding"] == "bad" and "token" not in rights["advice"]
+    caller, = [row for row in ended.rows() if row["check"] == "caller"]
+    assert caller["finding"] == "bad" and "token" not in caller["advice"]
 
 
 def test_work_without_workers_is_found_however_many_queues_there_are(broker, ackctl):
@@ -127,7 +127,7 @@ def test_a_name_that_begins_like_this_machines_is_not_taken_for_it(ackctl, broke
 
 def test_a_clock_is_not_doubted_for_the_time_that_the_call_took(broker, ackctl):
     with FaultyProxy(broker.port) as proxy:
-        proxy.delay_reply_of("AdminService/Stats", 2.5)
+        proxy.delay_reply_of("AdminService/Whoami", 2.5)
         rows = ackctl.ok("doctor", "-o", "json", "--url", proxy.url).rows()
     row, = [row for row in rows if row["check"] == "clock"]
     assert (row["finding"], row["text"]) == (

@@ -29,24 +29,28 @@ class Authority:
                 "-subj", f"/CN=test {name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def issue(self, name: str, alternative_names: str = "DNS:localhost,IP:127.0.0.1",
-              expired: bool = False) -> Identity:
-        """A certificate for servers and clients alike, with its key readable by its owner only."""
+              expired: bool = False, days_left: int = 2) -> Identity:
+        """A certificate for servers and clients alike, with its key readable by its owner only.
+        One with more than two days left is years old."""
         made = Identity(self.directory / f"{name}.pem", self.directory / f"{name}.key")
         request = self.directory / f"{name}.csr"
         openssl("req", "-new", *KEY, "-keyout", made.key, "-out", request, "-subj", f"/CN={name}",
                 "-addext", f"subjectAltName={alternative_names}")
         made.key.chmod(0o600)
-        self._sign(request, made.certificate, expired)
+        self._sign(request, made.certificate, expired, days_left)
         return made
 
-    def _sign(self, request: Path, certificate: Path, expired: bool) -> None:
+    def _sign(self, request: Path, certificate: Path, expired: bool, days_left: int) -> None:
         (self.directory / "index").write_text("")
         (self.directory / "ca.conf").write_text(
             f"[ca]\ndefault_ca = test\n[test]\ndatabase = {self.directory}/index\n"
             f"new_certs_dir = {self.directory}\nrand_serial = yes\ndefault_md = sha256\n"
             "policy = any\ncopy_extensions = copyall\nunique_subject = no\n"
             "[any]\ncommonName = supplied\n")
-        span = (("-startdate", "20200101000000Z", "-enddate", "20200102000000Z") if expired
-                else ("-days", "2"))
+        span = ["-days", str(days_left)]
+        if expired or days_left > 2:
+            span += ["-startdate", "20200101000000Z"]
+        if expired:
+            span += ["-enddate", "20200102000000Z"]
         openssl("ca", "-batch", "-notext", "-config", self.directory / "ca.conf", "-cert",
                 self.certificate, "-keyfile", self._key, "-in", request, "-out", certificate, *span)

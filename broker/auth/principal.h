@@ -12,7 +12,7 @@
 
 #include "core/grant.h"
 
-#define PRINCIPAL_NAME_BYTES_MAX 256
+#define PRINCIPAL_NAME_BYTES_MAX 512
 
 enum principal_kind { PRINCIPAL_TOKEN, PRINCIPAL_JWT, PRINCIPAL_CERTIFICATE };
 

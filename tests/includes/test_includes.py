@@ -38,6 +38,8 @@ ALLOWED["broker/rpc"] += ("dashboard/",)
 # What only the named folders may include, though the rows above would let more do so.
 RESERVED = {
     "lmdb.h": ("broker/store/lmdb", "cli/bench"),  # bench measures LMDB by itself
+    "jose/": ("broker/auth",),
+    "curl/": ("broker/auth", "worker-sdk/src", "cli"),
     "uv.h": ("broker/net", "broker/daemon"),
     "llhttp.h": ("broker/net",),
     "nghttp2/": ("broker/net",),

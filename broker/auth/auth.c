@@ -9,13 +9,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "auth/http_get.h"
 #include "auth/secret_file.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
 #define ADMIN_FILE_BYTES_MAX ((size_t)4096)
-#define CREDENTIAL_BYTES_MAX ((size_t)8192)
+#define CREDENTIAL_BYTES_MAX ((size_t)16 << 10)
 #define FLUSH_MS 60000   /* between two writes of when tokens were last used */
 #define SCHEME "Bearer " /* RFC 6750; the scheme's case does not matter */
 
@@ -24,6 +25,7 @@ struct auth {
     char tokens_path[4096];
     bool is_on;
     struct token_book tokens;
+    struct trust *trust; /* or NULL */
 
     /* The refreshing thread's. */
     struct file_stamp admin_read;  /* the file that the operator's tokens are from */
@@ -32,6 +34,7 @@ struct auth {
 };
 
 static enum status open_tokens(struct auth *self, struct error *error);
+static enum status open_trust(struct auth *self, struct error *error);
 static enum status read_admin_file(struct auth *self, struct error *error);
 
 enum status auth_open(const struct auth_options *options, struct auth **ret_auth,
@@ -47,6 +50,8 @@ enum status auth_open(const struct auth_options *options, struct auth **ret_auth
     status = open_tokens(self, error);
     if (status == STATUS_OK && options->admin_token_file != NULL)
         status = read_admin_file(self, error);
+    if (status == STATUS_OK && options->auth_config_file != NULL)
+        status = open_trust(self, error);
     if (status != STATUS_OK) {
         auth_close(self);
         return status;
@@ -59,6 +64,7 @@ void auth_close(struct auth *self)
 {
     if (self == NULL)
         return;
+    trust_close(self->trust);
     token_book_flush(&self->tokens);
     token_book_close(&self->tokens);
     free(self);
@@ -86,6 +92,8 @@ void auth_refresh(struct auth *self, bool forced)
 {
     if (self->options.admin_token_file != NULL)
         refresh_admin_file(self, forced);
+    if (self->trust != NULL)
+        trust_refresh(self->trust, forced);
     if (clock_monotonic_ms() - self->flushed_ms < FLUSH_MS)
         return;
     self->flushed_ms = clock_monotonic_ms();
@@ -102,6 +110,11 @@ struct token_book *auth_tokens(struct auth *self)
     return &self->tokens;
 }
 
+struct trust *auth_trust(struct auth *self)
+{
+    return self->trust;
+}
+
 static enum status open_tokens(struct auth *self, struct error *error)
 {
     const char *path = NULL;
@@ -114,8 +127,16 @@ static enum status open_tokens(struct auth *self, struct error *error)
         path = self->tokens_path;
     }
     status = token_book_open(&self->tokens, path, &found, error);
-    self->is_on = found || self->options.admin_token_file != NULL;
+    self->is_on =
+        found || self->options.admin_token_file != NULL || self->options.auth_config_file != NULL;
     return status;
+}
+
+static enum status open_trust(struct auth *self, struct error *error)
+{
+    if (!http_get_setup())
+        return error_set(error, STATUS_UNAVAILABLE, "libcurl can't be set up");
+    return trust_open(self->options.auth_config_file, &self->trust, error);
 }
 
 static enum status read_admin_file(struct auth *self, struct error *error)
@@ -150,19 +171,40 @@ static bool take_bearer(struct slice *text)
     return text->size > 0 && text->size <= CREDENTIAL_BYTES_MAX;
 }
 
+static enum status identify_by_bearer(struct auth *self, struct slice text, int64_t now_ms,
+                                      struct principal **ret_principal)
+{
+    bool is_ours = slice_starts_with(text, slice_of_string(SECRET_PREFIX));
+
+    if (!is_ours && self->trust != NULL)
+        return trust_token(self->trust, text, now_ms, ret_principal);
+    *ret_principal = token_book_find(&self->tokens, text, now_ms);
+    return *ret_principal != NULL ? STATUS_OK : STATUS_UNAUTHENTICATED;
+}
+
 enum status auth_identify(struct auth *self, const struct credentials *credentials, int64_t now_ms,
                           struct principal **ret_principal, struct error *error)
 {
     struct slice text = credentials->authorization;
+    enum status status = STATUS_UNAUTHENTICATED;
 
     *ret_principal = NULL;
-    if (text.data == NULL)
+    if (text.data == NULL) {
+        if (self->trust != NULL)
+            *ret_principal =
+                trust_certificate(self->trust, credentials->sans, credentials->san_count,
+                                  credentials->certificate_until_ms, now_ms);
+        if (*ret_principal != NULL)
+            return STATUS_OK;
         return error_set(error, STATUS_UNAUTHENTICATED,
                          "this broker wants to know who calls: send a token as Authorization: "
                          "Bearer TOKEN");
+    }
     if (take_bearer(&text))
-        *ret_principal = token_book_find(&self->tokens, text, now_ms);
-    if (*ret_principal != NULL)
-        return STATUS_OK;
-    return error_set(error, STATUS_UNAUTHENTICATED, "the token is not valid, or not any more");
+        status = identify_by_bearer(self, text, now_ms, ret_principal);
+    if (status == STATUS_UNAUTHENTICATED)
+        return error_set(error, status, "the token is not valid, or not any more");
+    if (status != STATUS_OK)
+        return error_set(error, status, "the broker can't check tokens yet; try again");
+    return status;
 }

@@ -129,6 +129,7 @@ static enum status open_auth(struct broker *self, struct error *error)
     const struct auth_options options = {
         .data_dir = uses_directory(self) ? config->data_dir : NULL,
         .admin_token_file = text_or_null(config->admin_token_file),
+        .auth_config_file = text_or_null(config->auth_config_file),
     };
 
     return auth_open(&options, &self->auth, error);

@@ -73,6 +73,9 @@
     X(SECURITY, admin_token_file, "admin-token-file", TEXT, "FILE", 0, 0, "",                      \
       "a token that may do everything, made by `ackctl token generate`, a line each; whoever "     \
       "calls then needs a token; read again when it changes, and on SIGHUP")                       \
+    X(SECURITY, auth_config_file, "auth-config", TEXT, "FILE", 0, 0, "",                           \
+      "JSON that says whose tokens (JWT, such as Kubernetes' service accounts') and which client " \
+      "certificates may do what, as in SECURITY.md; read again when it changes, and on SIGHUP")    \
     X(SECURITY, insecure, "insecure", SWITCH, "no|yes", 0, 0, "no",                                \
       "listen beyond loopback without authentication: whoever reaches the port controls "          \
       "every queue")                                                                               \

@@ -35,6 +35,8 @@ struct limits {
 #define QUEUE_NAME_BYTES_MAX 128
 #define DATASET_NAME_BYTES_MAX 256
 #define WORKER_NAME_BYTES_MAX 256
+#define PLACE_NAME_BYTES_MAX 253 /* of a machine or pod: a DNS name */
+#define NAMESPACE_BYTES_MAX 63   /* a DNS label */
 #define ATTRIBUTE_KEY_BYTES_MAX 128
 #define ATTRIBUTE_VALUE_BYTES_MAX 1024
 #define ERROR_TEXT_BYTES_MAX 4096

@@ -12,7 +12,7 @@
 #include "core/record.h"
 
 #define RECORD_HEAD_BYTES 6 /* crc32c(4) version(1) type(1) */
-#define RECORD_VERSION 1
+#define RECORD_VERSION 1    /* of most */
 
 struct pen {
     uint8_t *start;
@@ -26,11 +26,17 @@ struct eye {
     bool failed;
 };
 
-static inline struct pen pen_begin(uint8_t *value, struct slice key, enum record_type type)
+static inline struct pen pen_begin_version(uint8_t *value, struct slice key, enum record_type type,
+                                           uint8_t version)
 {
-    value[4] = RECORD_VERSION;
+    value[4] = version;
     value[5] = (uint8_t)type;
     return (struct pen){value, value + RECORD_HEAD_BYTES, key};
+}
+
+static inline struct pen pen_begin(uint8_t *value, struct slice key, enum record_type type)
+{
+    return pen_begin_version(value, key, type, RECORD_VERSION);
 }
 
 static inline uint32_t record_crc(struct slice key, const uint8_t *value, size_t size)
@@ -69,6 +75,15 @@ static inline void pen_i64(struct pen *self, int64_t value)
     pen_u64(self, (uint64_t)value);
 }
 
+/* Small numbers in few bytes: seven bits each, the lowest first, until one without the top bit. */
+static inline void pen_short(struct pen *self, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        pen_u8(self, (uint8_t)(value | 0x80));
+    pen_u8(self, (uint8_t)value);
+}
+#define PEN_SHORT_BYTES_MAX 10
+
 static inline void pen_bytes(struct pen *self, struct slice data)
 {
     if (data.size > 0)
@@ -76,17 +91,24 @@ static inline void pen_bytes(struct pen *self, struct slice data)
     self->at += data.size;
 }
 
-static inline struct eye eye_begin(struct slice key, struct slice value, enum record_type type)
+/* Of a version from the first to `newest`; which one it is, value.data[4] says. */
+static inline struct eye eye_begin_versions(struct slice key, struct slice value,
+                                            enum record_type type, uint8_t newest)
 {
     uint32_t crc;
 
-    if (value.size < RECORD_HEAD_BYTES || value.data[4] != RECORD_VERSION ||
-        value.data[5] != (uint8_t)type)
+    if (value.size < RECORD_HEAD_BYTES || value.data[4] < RECORD_VERSION ||
+        value.data[4] > newest || value.data[5] != (uint8_t)type)
         return (struct eye){.failed = true};
     memcpy(&crc, value.data, sizeof crc);
     if (crc != record_crc(key, value.data, value.size))
         return (struct eye){.failed = true};
     return (struct eye){value.data + RECORD_HEAD_BYTES, value.size - RECORD_HEAD_BYTES, false};
+}
+
+static inline struct eye eye_begin(struct slice key, struct slice value, enum record_type type)
+{
+    return eye_begin_versions(key, value, type, RECORD_VERSION);
 }
 
 static inline const uint8_t *eye_take(struct eye *self, size_t size)
@@ -132,6 +154,21 @@ static inline uint64_t eye_u64(struct eye *self)
 static inline int64_t eye_i64(struct eye *self)
 {
     return (int64_t)eye_u64(self);
+}
+
+static inline uint64_t eye_short(struct eye *self)
+{
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+
+    do {
+        byte = eye_u8(self);
+        self->failed |= shift > 63 || (shift == 63 && byte > 1);
+        value |= shift > 63 ? 0 : (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte >= 0x80 && !self->failed);
+    return value;
 }
 
 static inline struct slice eye_bytes(struct eye *self, size_t size)

@@ -70,9 +70,10 @@ static inline bool is_inline(size_t size)
 struct active_record {
     struct task task;
     uint32_t dataset;
-    bool has_id;        /* the task's row has an ID of its own */
-    bool has_chunks;    /* its body lies in chunks: the row must be read before it is removed */
-    struct slice error; /* what the last failure said */
+    bool has_id;          /* the task's row has an ID of its own */
+    bool has_chunks;      /* its body lies in chunks: the row must be read before it is removed */
+    struct slice history; /* core/history.h; empty: none */
+    struct slice error;   /* what the last failure said */
 };
 size_t active_record_size(const struct active_record *self);
 void active_record_write(const struct active_record *self, struct slice key, uint8_t *value);
@@ -186,11 +187,25 @@ void dataset_record_write(const struct dataset_record *self, struct slice key, u
 enum status dataset_record_read(struct slice key, struct slice value,
                                 struct dataset_record *ret) MUST_USE;
 
+/* Who a worker is and where it runs, for people; rows are append only. */
+#define WORKER_NAMES(X)                                                                            \
+    /* name, bytes at most */                                                                      \
+    X(worker, WORKER_NAME_BYTES_MAX)                                                               \
+    X(node, PLACE_NAME_BYTES_MAX)                                                                  \
+    X(pod, PLACE_NAME_BYTES_MAX)                                                                   \
+    X(pod_namespace, NAMESPACE_BYTES_MAX)
+
+struct worker_names {
+#define X(name, bytes_max) struct slice name;
+    WORKER_NAMES(X)
+#undef X
+};
+
 struct session_record {
     uint32_t queue;
     int64_t session_ms;
     int64_t opened_ms;
-    struct slice worker;
+    struct worker_names names;
 };
 size_t session_record_size(const struct session_record *self);
 void session_record_write(const struct session_record *self, struct slice key, uint8_t *value);
@@ -199,7 +214,10 @@ enum status session_record_read(struct slice key, struct slice value,
 
 /* meta: one record a store, under the key "shard". */
 #define META_KEY "shard"
-#define STORE_FORMAT 2
+#define STORE_FORMAT 3
+#define STORE_FORMAT_OLDEST                                                                        \
+    2 /* that is still read: its records are read by this format's rules                           \
+       */
 struct meta_record {
     uint32_t format;
     uint32_t shard;

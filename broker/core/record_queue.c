@@ -94,31 +94,71 @@ enum status dataset_record_read(struct slice key, struct slice value, struct dat
     return ret->name.size > DATASET_NAME_BYTES_MAX ? STATUS_CORRUPT : eye_end(&eye);
 }
 
+/* session: queue(4) session_ms(8) opened(8), then each name: size(2 as u8 u8) bytes. In the first
+ * version the worker's name alone, to the end. */
+#define SESSION_VERSION 2
+
+static void put_text(struct pen *pen, struct slice text)
+{
+    pen_u8(pen, (uint8_t)(text.size & 0xff));
+    pen_u8(pen, (uint8_t)(text.size >> 8));
+    pen_bytes(pen, text);
+}
+
+static struct slice get_text(struct eye *eye)
+{
+    size_t size = eye_u8(eye);
+
+    size |= (size_t)eye_u8(eye) << 8;
+    return eye_bytes(eye, size);
+}
+
+static void get_names(struct eye *eye, struct worker_names *ret)
+{
+#define X(name, bytes_max) ret->name = get_text(eye);
+    WORKER_NAMES(X)
+#undef X
+}
+
 size_t session_record_size(const struct session_record *self)
 {
-    return RECORD_HEAD_BYTES + 4 + 8 + 8 + self->worker.size;
+    size_t size = RECORD_HEAD_BYTES + 4 + 8 + 8;
+
+#define X(name, bytes_max) size += 2 + self->names.name.size;
+    WORKER_NAMES(X)
+#undef X
+    return size;
 }
 
 void session_record_write(const struct session_record *self, struct slice key, uint8_t *value)
 {
-    struct pen pen = pen_begin(value, key, RECORD_SESSION);
+    struct pen pen = pen_begin_version(value, key, RECORD_SESSION, SESSION_VERSION);
 
     pen_u32(&pen, self->queue);
     pen_i64(&pen, self->session_ms);
     pen_i64(&pen, self->opened_ms);
-    pen_bytes(&pen, self->worker);
+#define X(name, bytes_max) put_text(&pen, self->names.name);
+    WORKER_NAMES(X)
+#undef X
     pen_end(&pen, session_record_size(self));
 }
 
 enum status session_record_read(struct slice key, struct slice value, struct session_record *ret)
 {
-    struct eye eye = eye_begin(key, value, RECORD_SESSION);
+    struct eye eye = eye_begin_versions(key, value, RECORD_SESSION, SESSION_VERSION);
+    bool fits = true;
 
     ret->queue = eye_u32(&eye);
     ret->session_ms = eye_i64(&eye);
     ret->opened_ms = eye_i64(&eye);
-    ret->worker = eye_rest(&eye);
-    return ret->worker.size > WORKER_NAME_BYTES_MAX ? STATUS_CORRUPT : eye_end(&eye);
+    if (!eye.failed && value.data[4] < SESSION_VERSION)
+        ret->names = (struct worker_names){.worker = eye_rest(&eye)};
+    else
+        get_names(&eye, &ret->names);
+#define X(name, bytes_max) fits &= ret->names.name.size <= (bytes_max);
+    WORKER_NAMES(X)
+#undef X
+    return fits ? eye_end(&eye) : STATUS_CORRUPT;
 }
 
 void meta_record_write(const struct meta_record *self, struct slice key, uint8_t *value)

@@ -2,6 +2,7 @@
 /*
  * record_task.c -- the records of tasks: as published, as touched, their IDs, blobs and chunks.
  */
+#include "core/history.h"
 #include "core/pen.h"
 
 /* task: published(8) dataset(4) attributes_size(4) body_size(4) id_size(2 as u8 u8) id body */
@@ -45,18 +46,22 @@ enum status task_record_read(struct slice key, struct slice value, struct task_r
     return eye_end(&eye);
 }
 
-/* active: the fields of struct task, dataset(4), error */
+/* active: the fields of struct task, dataset(4), history size(2 as u8 u8) and history if it has
+ * one, error */
 
 /* active's flags */
 #define ACTIVE_HAS_CHECKPOINT 1
 #define ACTIVE_HAS_ID 2
 #define ACTIVE_HAS_CHUNKS 4
+#define ACTIVE_HAS_HISTORY 8
 
 #define ACTIVE_FIXED_BYTES (RECORD_HEAD_BYTES + 3 + 6 * 4 + 4 * 8 + 4)
 
 size_t active_record_size(const struct active_record *self)
 {
-    return ACTIVE_FIXED_BYTES + self->error.size;
+    size_t history_size = self->history.size > 0 ? 2 + self->history.size : 0;
+
+    return ACTIVE_FIXED_BYTES + history_size + self->error.size;
 }
 
 void active_record_write(const struct active_record *self, struct slice key, uint8_t *value)
@@ -68,7 +73,8 @@ void active_record_write(const struct active_record *self, struct slice key, uin
     pen_u8(&pen, (uint8_t)task->dead_reason);
     pen_u8(&pen, (uint8_t)((task->has_checkpoint ? ACTIVE_HAS_CHECKPOINT : 0) |
                            (self->has_id ? ACTIVE_HAS_ID : 0) |
-                           (self->has_chunks ? ACTIVE_HAS_CHUNKS : 0)));
+                           (self->has_chunks ? ACTIVE_HAS_CHUNKS : 0) |
+                           (self->history.size > 0 ? ACTIVE_HAS_HISTORY : 0)));
     pen_u32(&pen, task->fence);
     pen_u32(&pen, task->done_fence);
     pen_u32(&pen, task->failures);
@@ -80,8 +86,24 @@ void active_record_write(const struct active_record *self, struct slice key, uin
     pen_i64(&pen, task->at_ms);
     pen_i64(&pen, task->leased_ms);
     pen_u32(&pen, self->dataset);
+    if (self->history.size > 0) {
+        pen_u8(&pen, (uint8_t)(self->history.size & 0xff));
+        pen_u8(&pen, (uint8_t)(self->history.size >> 8));
+        pen_bytes(&pen, self->history);
+    }
     pen_bytes(&pen, self->error);
     pen_end(&pen, active_record_size(self));
+}
+
+static struct slice get_history(struct eye *eye)
+{
+    size_t size = eye_u8(eye);
+    struct slice history;
+
+    size |= (size_t)eye_u8(eye) << 8;
+    history = eye_bytes(eye, size);
+    eye->failed |= size == 0 || size > HISTORY_BYTES_MAX || !history_is_whole(history);
+    return history;
 }
 
 enum status active_record_read(struct slice key, struct slice value, struct active_record *ret)
@@ -107,6 +129,7 @@ enum status active_record_read(struct slice key, struct slice value, struct acti
     task->at_ms = eye_i64(&eye);
     task->leased_ms = eye_i64(&eye);
     ret->dataset = eye_u32(&eye);
+    ret->history = (flags & ACTIVE_HAS_HISTORY) != 0 ? get_history(&eye) : SLICE_EMPTY;
     ret->error = eye_rest(&eye);
     if (task->state == TASK_NONE || task->state >= TASK_STATE_COUNT ||
         task->dead_reason > DEAD_CORRUPT)

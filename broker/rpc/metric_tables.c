@@ -31,6 +31,9 @@
     X(oldest_lease, "ackd_queue_oldest_lease_age_seconds", "", "gauge",                            \
       "Time since the oldest live lease was given; 0: there is none",                              \
       seconds(queue->oldest_lease_age_ms))                                                         \
+    X(oldest_progress, "ackd_queue_oldest_progress_age_seconds", "", "gauge",                      \
+      "Time since the live lease that is the longest without progress told any; 0: there is none", \
+      seconds(queue->oldest_progress_age_ms))                                                      \
     X(published, "ackd_queue_published_total", "", "counter", "Tasks stored by publish",           \
       queue->tally.published)                                                                      \
     X(done, "ackd_queue_done_total", "", "counter", "Tasks acked", queue->tally.done)              \

@@ -6,7 +6,7 @@
  *   directory.c   which shard a queue lives on
  *   fan.c         one question to every shard, one answer
  *   validate.c    the rules of what callers may send
- *   wire.c        shards' structs as protobuf messages
+ *   wire.c        shards' structs as protobuf messages; attempts.c: a task's history
  *   queue.c publish.c lease.c settle.c task.c session.c dead_letter.c result.c dataset.c admin.c
  *   backup.c token.c      the handlers
  *   figures.c     what monitoring wants to know, of all shards
@@ -142,6 +142,8 @@ PB(Counts) *wire_counts(struct arena *arena, const struct tally *tally);
 PB(Situation) *wire_situation(struct arena *arena, const struct situation *situation);
 PB(Queue) *wire_queue(struct arena *arena, const struct queue_view *view);
 PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t created_ms);
+/* Its history, and last the delivery that goes on; false: no room. */
+bool wire_attempts(struct arena *arena, const struct task_view *view, PB(Task) *task);
 /* The ID that the task was published with, or (empty) the one made on its queue's stem. */
 char *wire_task_id(struct arena *arena, struct slice id, struct place place,
                    const struct made_id_stem *stem);

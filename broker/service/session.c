@@ -2,6 +2,8 @@
 /*
  * session.c -- SessionService.
  */
+#include <stdio.h>
+
 #include "service/internal.h"
 
 #define HEARTBEATS_PER_SESSION 3
@@ -27,14 +29,27 @@ static ProtobufCMessage *build_opened(struct service_call *call, struct call *ba
     return response->session_id == NULL ? NULL : &response->base;
 }
 
-static enum status check_worker(const char *worker, struct error *error)
+static enum status check_name(const char *name, int bytes_max, const char *field,
+                              struct error *error)
 {
-    size_t size = strlen(worker);
+    size_t size = strlen(name);
 
-    if (size > WORKER_NAME_BYTES_MAX || !utf8_is_printable(slice_of(worker, size)))
-        return error_limit(error, STATUS_INVALID, "worker", WORKER_NAME_BYTES_MAX, (int64_t)size,
-                           "worker must be UTF-8 without control characters, at most %d bytes",
-                           WORKER_NAME_BYTES_MAX);
+    if (size > (size_t)bytes_max || !utf8_is_printable(slice_of(name, size)))
+        return error_limit(error, STATUS_INVALID, field, bytes_max, (int64_t)size,
+                           "%s must be UTF-8 without control characters, at most %d bytes", field,
+                           bytes_max);
+    return STATUS_OK;
+}
+
+static enum status read_names(const PB(OpenSessionRequest) *request, struct worker_names *ret,
+                              struct error *error)
+{
+#define X(name, bytes_max)                                                                         \
+    if (check_name(request->name, bytes_max, #name, error) != STATUS_OK)                           \
+        return error->status;                                                                      \
+    ret->name = slice_of_string(request->name);
+    WORKER_NAMES(X)
+#undef X
     return STATUS_OK;
 }
 
@@ -48,27 +63,22 @@ void service_session_open(struct service *self, struct service_call *call)
         return;
     }
     base->session_ms = request->session_ms == 0 ? SESSION_MS_DEFAULT : request->session_ms;
-    if (check_worker(request->worker, &call->error) != STATUS_OK ||
+    if (read_names(request, &base->names, &call->error) != STATUS_OK ||
         check_range(base->session_ms, SESSION_MS_MIN, SESSION_MS_MAX, "session_ms", "ms",
                     &call->error) != STATUS_OK) {
         refuse(call);
         return;
     }
     base->queue = slice_of_string(request->queue);
-    base->worker = slice_of_string(request->worker);
     send_to_queue(call, request->queue, &base->call, &verb_session_open, build_opened);
 }
 
 /* To the shard that the session lives on. */
-static void send_to_session(struct service *self, struct service_call *call, const char *id,
+static void send_to_session(struct service_call *call, struct session_call *base, const char *id,
                             const struct verb *verb, reply_builder *build)
 {
-    struct session_call *base = new_call(self, call);
+    const struct service *self = call->service;
 
-    if (base == NULL) {
-        refuse_memory(call);
-        return;
-    }
     if (read_session_id(id, &base->session, &call->error) != STATUS_OK) {
         refuse(call);
         return;
@@ -105,11 +115,41 @@ static ProtobufCMessage *build_heartbeat(struct service_call *call, struct call 
     return response->stops == NULL ? NULL : &response->base;
 }
 
+/* Leases that came nearer to their end. */
+static enum status read_progress(struct service_call *call, const PB(HeartbeatRequest) *request,
+                                 struct session_call *base)
+{
+    if (request->n_progress == 0)
+        return STATUS_OK;
+    if (check_count(request->n_progress, 0, service_limits(call->service), "progress",
+                    &call->error) != STATUS_OK)
+        return call->error.status;
+    base->progress = ARENA_ARRAY(call->arena, request->n_progress, struct lease_token);
+    if (base->progress == NULL)
+        return error_set(&call->error, STATUS_TOO_LARGE, NULL);
+    for (size_t i = 0; i < request->n_progress; i++) {
+        char field[32];
+
+        snprintf(field, sizeof field, "progress[%zu]", i);
+        if (read_lease_token(request->progress[i], field, &base->progress[i], &call->error) !=
+            STATUS_OK)
+            return call->error.status;
+    }
+    base->progress_count = request->n_progress;
+    return STATUS_OK;
+}
+
 void service_session_heartbeat(struct service *self, struct service_call *call)
 {
     const PB(HeartbeatRequest) *request = (const void *)call->request;
+    struct session_call *base = new_call(self, call);
 
-    send_to_session(self, call, request->session_id, &verb_session_heartbeat, build_heartbeat);
+    if (base == NULL)
+        refuse_memory(call);
+    else if (read_progress(call, request, base) != STATUS_OK)
+        refuse(call);
+    else
+        send_to_session(call, base, request->session_id, &verb_session_heartbeat, build_heartbeat);
 }
 
 static ProtobufCMessage *build_closed(struct service_call *call, struct call *base)
@@ -126,27 +166,34 @@ static ProtobufCMessage *build_closed(struct service_call *call, struct call *ba
 void service_session_close(struct service *self, struct service_call *call)
 {
     const PB(CloseSessionRequest) *request = (const void *)call->request;
+    struct session_call *base = new_call(self, call);
 
-    send_to_session(self, call, request->session_id, &verb_session_close, build_closed);
+    if (base == NULL)
+        refuse_memory(call);
+    else
+        send_to_session(call, base, request->session_id, &verb_session_close, build_closed);
 }
 
 static PB(Session) *build_session(struct arena *arena, const struct session_view *view)
 {
     PB(Session) *session = PB_NEW(arena, Session, session);
+    bool has_room = true;
 
     if (session == NULL)
         return NULL;
     session->session_id = wire_session_id(arena, view->session);
     session->queue = arena_string(arena, view->queue);
-    session->worker = arena_string(arena, view->worker);
+#define X(name, bytes_max)                                                                         \
+    session->name = wire_string(arena, view->names.name);                                          \
+    has_room &= session->name != NULL;
+    WORKER_NAMES(X)
+#undef X
     session->opened_unix_ms = view->opened_ms;
     session->heartbeat_unix_ms = view->heartbeat_ms;
     session->session_ms = view->session_ms;
     session->leased = view->leased;
     session->acked = view->acked;
-    return session->session_id == NULL || session->queue == NULL || session->worker == NULL
-               ? NULL
-               : session;
+    return session->session_id == NULL || session->queue == NULL || !has_room ? NULL : session;
 }
 
 #define SESSIONS_SHOWN_MAX 10000

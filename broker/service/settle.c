@@ -112,6 +112,7 @@ static enum status read_renew(const PB(RenewItem) *from, size_t index, struct re
     if (check_token(from->lease_token, "items", index, &item->token, error) != STATUS_OK)
         return error->status;
     item->lease_ms = lease_ms;
+    item->progress = from->progress;
     if (lease_ms == 0 || (lease_ms >= LEASE_MS_MIN && lease_ms <= LEASE_MS_MAX))
         return STATUS_OK;
     return check_range(lease_ms, LEASE_MS_MIN, LEASE_MS_MAX,

@@ -14,7 +14,9 @@ static ProtobufCMessage *build_get(struct service_call *call, struct call *base)
     if (response == NULL)
         return NULL;
     response->task = wire_task(call->arena, &done->view, done->queue_created_ms);
-    return response->task == NULL ? NULL : &response->base;
+    return response->task == NULL || !wire_attempts(call->arena, &done->view, response->task)
+               ? NULL
+               : &response->base;
 }
 
 void service_task_get(struct service *self, struct service_call *call)
@@ -57,6 +59,18 @@ static ProtobufCMessage *build_list(struct service_call *call, struct call *base
     return response->tasks == NULL || response->next_page_token == NULL ? NULL : &response->base;
 }
 
+static enum status check_stalled(const PB(ListTasksRequest) *request, struct error *error)
+{
+    if (check_range(request->min_stalled_ms, 0, DELAY_MS_MAX, "min_stalled_ms", "ms", error) !=
+        STATUS_OK)
+        return error->status;
+    if (request->min_stalled_ms > 0 && (int)request->state != TASK_NONE &&
+        (int)request->state != TASK_LEASED)
+        return error_limit(error, STATUS_INVALID, "state", 0, request->state,
+                           "state goes with min_stalled_ms only if it is LEASED");
+    return STATUS_OK;
+}
+
 void service_task_list(struct service *self, struct service_call *call)
 {
     const PB(ListTasksRequest) *request = (const void *)call->request;
@@ -73,12 +87,14 @@ void service_task_list(struct service *self, struct service_call *call)
     if (check_page_size(&page_size, &call->error) != STATUS_OK ||
         check_dataset_name(request->dataset, &call->error) != STATUS_OK ||
         check_range(request->state, 0, TASK_DEAD, "state", "", &call->error) != STATUS_OK ||
+        check_stalled(request, &call->error) != STATUS_OK ||
         read_page_token(call, request->page_token, &base->from) != STATUS_OK) {
         refuse(call);
         return;
     }
     base->queue = slice_of_string(request->queue);
-    base->state = (enum task_state)request->state;
+    base->min_stalled_ms = request->min_stalled_ms;
+    base->state = base->min_stalled_ms > 0 ? TASK_LEASED : (enum task_state)request->state;
     base->any_dataset = request->dataset[0] == '\0';
     base->dataset = slice_of_string(request->dataset);
     base->page_size = (uint32_t)page_size;

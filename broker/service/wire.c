@@ -254,6 +254,8 @@ static void fill_task(struct arena *arena, const struct task_view *view, PB(Task
     task->has_checkpoint = t->has_checkpoint;
     task->has_result = view->has_result;
     task->payload_bytes = view->payload_size;
+    task->progress_unix_ms = t->state == TASK_LEASED ? view->progress_ms : 0;
+    task->dead_unix_ms = t->state == TASK_DEAD ? t->at_ms : 0;
 }
 
 PB(Task) *wire_task(struct arena *arena, const struct task_view *view, int64_t created_ms)

@@ -124,6 +124,7 @@ struct nack_item {
 struct renew_item {
     struct lease_token token;
     int64_t lease_ms; /* 0: the queue's */
+    bool progress;
     enum status status;
     int64_t deadline_ms; /* out; 0: a session keeps it */
 };
@@ -202,7 +203,12 @@ struct task_view {
     struct task task;
     struct slice error;
     int64_t published_ms;
+    int64_t progress_ms; /* LEASED */
     bool has_result;
+    struct slice history; /* core/history.h; this and the next three: of Get alone */
+    struct slice worker;  /* LEASED: who holds it */
+    struct slice pod;
+    struct slice node;
 };
 struct task_get_call {
     struct call call;
@@ -217,6 +223,7 @@ struct task_list_call {
     enum task_state state; /* TASK_NONE: all */
     bool any_dataset;
     struct slice dataset;
+    int64_t min_stalled_ms; /* LEASED, and without progress for so long; 0: all */
     uint32_t page_size;
     bool with_body;
     struct slice from; /* key to begin at; empty: the first */
@@ -297,7 +304,7 @@ extern const struct verb verb_queue_create, verb_queue_get, verb_queue_update, v
 struct session_view {
     uint64_t session;
     struct slice queue;
-    struct slice worker;
+    struct worker_names names;
     int64_t opened_ms;
     int64_t heartbeat_ms;
     int64_t session_ms;
@@ -310,10 +317,12 @@ struct stop_notice {
 };
 struct session_call {
     struct call call;
-    struct slice queue;  /* open, list (empty: all) */
-    struct slice worker; /* open */
-    int64_t session_ms;  /* open; out */
-    uint64_t session;    /* heartbeat, close; out of open */
+    struct slice queue;           /* open, list (empty: all) */
+    struct worker_names names;    /* open */
+    struct lease_token *progress; /* heartbeat: leases that came nearer to their end */
+    size_t progress_count;
+    int64_t session_ms; /* open; out */
+    uint64_t session;   /* heartbeat, close; out of open */
     /* out */
     struct stop_notice *stops;
     size_t stop_count;
@@ -439,9 +448,10 @@ struct queue_figures {
     int64_t paused; /* queues */
     int64_t waiters;
     int64_t sessions;
-    int64_t oldest_ready_age_ms; /* since its publish; 0: none is ready; -1: not looked for, or
-                                  * not found */
-    int64_t oldest_lease_age_ms; /* 0: none */
+    int64_t oldest_ready_age_ms;    /* since its publish; 0: none is ready; -1: not looked for, or
+                                     * not found */
+    int64_t oldest_lease_age_ms;    /* 0: none */
+    int64_t oldest_progress_age_ms; /* since a lease last told any, the longest; 0: no leases */
 };
 struct dataset_figures {
     struct slice queue;

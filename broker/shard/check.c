@@ -163,7 +163,7 @@ static void check_meta(struct checker *self, const struct store_row *row)
 
     if (meta_record_read(row->key, row->value, &record) != STATUS_OK)
         checker_problem(self, STORE_META, row->key, "the record can't be read (C1)");
-    else if (record.format != STORE_FORMAT)
+    else if (record.format > STORE_FORMAT || record.format < STORE_FORMAT_OLDEST)
         checker_problem(self, STORE_META, row->key, "the store has a format that is not read (C1)");
 }
 

@@ -92,6 +92,7 @@ static struct queue_figures figures_of(const struct shard *shard, const struct q
         .sessions = queue->session_count,
         .oldest_ready_age_ms = -1,
         .oldest_lease_age_ms = figures_oldest_lease_age_ms(shard, queue),
+        .oldest_progress_age_ms = progress_oldest_age_ms(shard, queue),
     };
 }
 
@@ -108,6 +109,8 @@ void queue_figures_add(struct queue_figures *self, const struct queue_figures *o
     self->oldest_ready_age_ms = -1;
     if (other->oldest_lease_age_ms > self->oldest_lease_age_ms)
         self->oldest_lease_age_ms = other->oldest_lease_age_ms;
+    if (other->oldest_progress_age_ms > self->oldest_progress_age_ms)
+        self->oldest_progress_age_ms = other->oldest_progress_age_ms;
 }
 
 static enum status add_queue(struct shard *shard, struct queue *queue, struct figures_call *call)

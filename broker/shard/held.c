@@ -30,6 +30,7 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
 
     ret_held->queue = queue;
     ret_held->place = place;
+    ret_held->history.size = 0;
     ret_held->error_size = 0;
     status = batch_get(shard, STORE_ACTIVE, key_slice(&key), &value);
     if (status == STATUS_NOT_FOUND)
@@ -52,6 +53,9 @@ enum status held_load(struct shard *shard, struct queue *queue, struct place pla
         return STATUS_CORRUPT;
     if (record.error.size > 0)
         memcpy(ret_held->error, record.error.data, record.error.size);
+    ret_held->history.size = record.history.size;
+    if (record.history.size > 0)
+        memcpy(ret_held->history.bytes, record.history.data, record.history.size);
     return STATUS_OK;
 }
 
@@ -63,6 +67,7 @@ void held_set_row(struct held *held, const struct task_record *record)
     held->has_active = false;
     held->has_id = record->id.size > 0;
     held->has_chunks = !is_inline(record->body_size);
+    held->history.size = 0;
     held->error_size = 0;
 }
 
@@ -102,6 +107,9 @@ enum status held_step(struct shard *shard, struct held *held, const struct task_
         if (error->size > 0)
             memcpy(held->error, error->data, error->size);
     }
+    /* One that is done at its first delivery has no history, and gets none. */
+    if (after.state != TASK_LEASED && (after.state != TASK_DONE || held->history.size > 0))
+        attempt_note(shard, held, &before, &after, command, error);
 
     if (before.state != after.state)
         status = held_leave_state(shard, held);

@@ -86,6 +86,7 @@ enum status held_write_active(struct shard *shard, struct held *held)
         .dataset = held->dataset,
         .has_id = held->has_id,
         .has_chunks = held->has_chunks,
+        .history = history_slice(&held->history),
         .error = slice_of(held->error, held->error_size),
     };
     uint8_t *value;
@@ -225,6 +226,7 @@ enum status held_quarantine(struct shard *shard, struct held *held)
     enum status status;
 
     held->dataset = find_dataset(shard, held->place);
+    held->history.size = 0;
     held->error_size = 0;
     held->has_id = true; /* perhaps: so its row must be read before it is removed */
     held->has_chunks = true;

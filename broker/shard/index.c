@@ -21,7 +21,7 @@ static uint64_t hash_place(struct place place)
     return hash_u64(place.seq ^ ((uint64_t)place.queue << 36) ^ ((uint64_t)place.priority << 32));
 }
 
-static struct lease *lease_find(struct shard *shard, struct place place)
+struct lease *lease_find(struct shard *shard, struct place place)
 {
     for (struct map_node *node = map_first_of(&shard->leases, hash_place(place)); node != NULL;
          node = map_next_of(node)) {
@@ -43,10 +43,14 @@ struct lease *lease_new(struct shard *shard, struct place place, const struct ta
     if (self == NULL)
         return NULL;
     shard->leases_spare_count -= spare != NULL;
-    *self = (struct lease){.place = place, .fence = task->fence, .leased_ms = task->leased_ms};
+    *self = (struct lease){.place = place,
+                           .fence = task->fence,
+                           .leased_ms = task->leased_ms,
+                           .progress_ms = task->leased_ms};
     heap_node_init(&self->deadline);
     list_init(&self->link);
     list_init(&self->age_link);
+    list_init(&self->progress_link);
     return self;
 }
 
@@ -62,19 +66,36 @@ void lease_free(struct shard *shard, struct lease *lease)
     shard->leases_spare_count++;
 }
 
+static struct slice put_name(uint8_t **at, struct slice name)
+{
+    uint8_t *copy = *at;
+
+    if (name.size > 0)
+        memcpy(copy, name.data, name.size);
+    *at += name.size;
+    return slice_of(copy, name.size);
+}
+
 struct session *session_new(uint64_t id, const struct session_record *record)
 {
-    struct session *self = calloc(1, sizeof *self);
+    size_t size = sizeof(struct session);
+    struct session *self;
+    uint8_t *at;
 
+#define X(name, bytes_max) size += record->names.name.size;
+    WORKER_NAMES(X)
+#undef X
+    self = calloc(1, size);
     if (self == NULL)
         return NULL;
+    at = (uint8_t *)(self + 1);
+#define X(name, bytes_max) self->names.name = put_name(&at, record->names.name);
+    WORKER_NAMES(X)
+#undef X
     self->id = id;
     self->queue = record->queue;
     self->session_ms = record->session_ms;
     self->opened_ms = record->opened_ms;
-    self->worker_size = record->worker.size;
-    if (record->worker.size > 0)
-        memcpy(self->worker, record->worker.data, record->worker.size);
     heap_node_init(&self->deadline);
     list_init(&self->leases);
     return self;
@@ -149,6 +170,7 @@ static void lease_insert(struct shard *shard, struct queue *queue, struct lease 
     lease->session = session_id == 0 ? NULL : session_find(shard, session_id);
     map_insert(&shard->leases, &lease->node, hash_place(lease->place));
     list_append(&queue->leases, &lease->age_link);
+    progress_begin(queue, lease);
     if (lease->session == NULL) {
         heap_push(&shard->lease_deadlines, &lease->deadline, deadline_ms);
         return;
@@ -166,6 +188,7 @@ static void lease_drop(struct shard *shard, struct lease *lease, bool acked)
     shard->graced_count -= lease->is_graced;
     list_remove(&lease->link);
     list_remove(&lease->age_link);
+    list_remove(&lease->progress_link);
     heap_remove(&shard->lease_deadlines, &lease->deadline);
     map_remove(&shard->leases, &lease->node);
     lease_free(shard, lease);
@@ -254,6 +277,14 @@ static void apply_lease_move(struct shard *shard, struct effect *effect)
         heap_move(&shard->lease_deadlines, &lease->deadline, effect->at_ms);
 }
 
+static void apply_lease_progress(struct shard *shard, struct effect *effect)
+{
+    struct lease *lease = lease_find(shard, effect->place);
+
+    if (lease != NULL && lease->fence == effect->fence)
+        progress_note(shard, lease);
+}
+
 static void apply_lease_end(struct shard *shard, struct effect *effect)
 {
     struct lease *lease = lease_find(shard, effect->place);
@@ -332,6 +363,7 @@ void index_apply(struct shard *shard, struct effect *effect)
     static void (*const appliers[])(struct shard *, struct effect *) = {
         [EFFECT_LEASE_BEGIN] = apply_lease_begin,
         [EFFECT_LEASE_MOVE] = apply_lease_move,
+        [EFFECT_LEASE_PROGRESS] = apply_lease_progress,
         [EFFECT_LEASE_END] = apply_lease_end,
         [EFFECT_LEASE_FORGET] = apply_lease_forget,
         [EFFECT_STOP] = apply_stop,
@@ -383,6 +415,7 @@ enum status index_add_lease(struct shard *shard, struct place place, const struc
         return STATUS_UNAVAILABLE;
     }
     lease->is_graced = true;
+    lease->progress_ms = shard->batch.now_ms;
     shard->graced_count++;
     lease_insert(shard, queue, lease, task->session, deadline_ms);
     return STATUS_OK;

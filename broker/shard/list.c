@@ -4,14 +4,27 @@
  */
 #include "shard/state.h"
 
-/* A done task has no row any more: what the ID remembers is all. */
-static void view_done(struct task_get_call *call, struct place place, int64_t done_ms)
+/* A done task has no row any more: what the ID remembers is all, and for a while the history. */
+static enum status view_done(struct shard *shard, struct task_get_call *call, struct queue *queue,
+                             struct place place, int64_t done_ms)
 {
+    struct held held;
+
     call->view = (struct task_view){
         .place = place,
         .id = call->id,
         .task = {.state = TASK_DONE, .at_ms = done_ms},
     };
+    if (held_load(shard, queue, place, &held) != STATUS_OK || held.task.state != TASK_DONE)
+        return STATUS_OK;
+    return attempt_show(shard, &held, call->call.arena, &call->view);
+}
+
+static enum status view_open(struct shard *shard, struct task_get_call *call, struct held *held)
+{
+    enum status status = view_fill(shard, held, true, call->call.arena, &call->view);
+
+    return status == STATUS_OK ? attempt_show(shard, held, call->call.arena, &call->view) : status;
 }
 
 static enum call_result run_get(struct shard *shard, struct call *base)
@@ -32,10 +45,10 @@ static enum call_result run_get(struct shard *shard, struct call *base)
         if (status == STATUS_OK && held.task.state == TASK_DONE)
             done_ms = held.task.at_ms;
         else if (status == STATUS_OK)
-            status = view_fill(shard, &held, true, base->arena, &call->view);
+            status = view_open(shard, call, &held);
     }
     if (status == STATUS_OK && done_ms != 0)
-        view_done(call, place, done_ms);
+        status = view_done(shard, call, queue, place, done_ms);
     if (status == STATUS_TASK_NOT_FOUND)
         error_set(&base->error, status, "there is no task \"%.*s\" in queue \"%s\"",
                   (int)call->id.size, (const char *)call->id.data, queue->name);
@@ -46,15 +59,26 @@ static enum call_result run_get(struct shard *shard, struct call *base)
     return CALL_DONE;
 }
 
+/* Asked of memory, before the row is read: most rows are of other states. */
+static bool is_stalled(struct shard *shard, struct place place, int64_t min_ms)
+{
+    const struct lease *lease = lease_find(shard, place);
+
+    return lease != NULL && shard->batch.now_ms - lease->progress_ms >= min_ms;
+}
+
 static enum status add_view(struct page *page, const struct store_row *row)
 {
     struct task_list_call *call = CONTAINER_OF(page->call, struct task_list_call, call);
     struct place place;
     struct held held;
-    enum status status = key_read_place(row->key, &place) ? STATUS_OK : STATUS_CORRUPT;
+    enum status status;
 
-    if (status == STATUS_OK)
-        status = held_load(page->shard, page->queue, place, &held);
+    if (!key_read_place(row->key, &place))
+        return STATUS_CORRUPT;
+    if (call->min_stalled_ms > 0 && !is_stalled(page->shard, place, call->min_stalled_ms))
+        return STATUS_OK;
+    status = held_load(page->shard, page->queue, place, &held);
     if (status != STATUS_OK)
         return status;
     if ((call->state != TASK_NONE && held.task.state != call->state) ||
@@ -66,12 +90,18 @@ static enum status add_view(struct page *page, const struct store_row *row)
     return status;
 }
 
+/* Whether every task in that state has an active row: then the backlog need not be read. */
+static bool was_touched(enum task_state state)
+{
+    return state == TASK_DELAYED || state == TASK_LEASED || state == TASK_DEAD;
+}
+
 static enum call_result run_list(struct shard *shard, struct call *base)
 {
     struct task_list_call *call = CONTAINER_OF(base, struct task_list_call, call);
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
     struct page page = {
-        .table = STORE_TASK,
+        .table = was_touched(call->state) ? STORE_ACTIVE : STORE_TASK,
         .from = call->from,
         .size = call->page_size,
         .arena = base->arena,

@@ -36,12 +36,14 @@ static enum status load_meta(struct shard *shard, struct error *error)
         status = meta_record_read(key, value, &shard->meta);
     if (status != STATUS_OK)
         return error_set(error, status, "the store's own record can't be read");
-    if (shard->meta.format != STORE_FORMAT)
+    if (shard->meta.format > STORE_FORMAT || shard->meta.format < STORE_FORMAT_OLDEST)
         return error_set(error, STATUS_CORRUPT,
-                         "the store has format %" PRIu32 ", of %s ackd, and this one reads format "
-                         "%d: start the ackd that wrote it, or restore a backup made by this one",
+                         "the store has format %" PRIu32 ", of %s ackd, and this one reads formats "
+                         "%d to %d: start the ackd that wrote it, or restore a backup made by this "
+                         "one",
                          shard->meta.format,
-                         shard->meta.format > STORE_FORMAT ? "a newer" : "an older", STORE_FORMAT);
+                         shard->meta.format > STORE_FORMAT ? "a newer" : "an older",
+                         STORE_FORMAT_OLDEST, STORE_FORMAT);
     if (shard->meta.shard != (uint32_t)shard->options.index)
         return error_set(error, STATUS_INVALID, "the store is of shard %" PRIu32 ", not %d",
                          shard->meta.shard, shard->options.index);
@@ -72,6 +74,30 @@ static enum status each_row(struct shard *shard, enum store_table table, row_vis
     return STATUS_OK;
 }
 
+/* The store says that an older ackd would misread it, before it has a record that one would. */
+static enum status raise_format(struct shard *shard, struct error *error)
+{
+    struct slice key = slice_of_string(META_KEY);
+    uint8_t value[META_RECORD_SIZE];
+    struct store_txn *txn;
+    enum status status;
+
+    LOG_INFO("store_format", LOG_INT("shard", shard->options.index),
+             LOG_INT("from", shard->meta.format), LOG_INT("to", STORE_FORMAT));
+    shard->meta.format = STORE_FORMAT;
+    meta_record_write(&shard->meta, key, value);
+    status = store_begin_write(shard->store, &txn);
+    if (status == STATUS_OK) {
+        status = store_put(txn, STORE_META, key, slice_of(value, sizeof value));
+        if (status == STATUS_OK)
+            status = store_commit(txn);
+        else
+            store_abort(txn);
+    }
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(error, status, "the store's format can't be raised");
+}
+
 enum status shard_load(struct shard *shard, struct error *error)
 {
     enum status status = store_begin_read(shard->store, &shard->batch.txn);
@@ -91,6 +117,8 @@ enum status shard_load(struct shard *shard, struct error *error)
         status = error_set(error, STATUS_UNAVAILABLE, "there is no memory for the leases");
     store_abort(shard->batch.txn);
     shard->batch.txn = NULL;
+    if (status == STATUS_OK && shard->meta.format != STORE_FORMAT)
+        status = raise_format(shard, error);
     return status;
 }
 

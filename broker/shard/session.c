@@ -37,7 +37,7 @@ static enum call_result run_open(struct shard *shard, struct call *base)
         return CALL_DONE;
     }
     record =
-        (struct session_record){queue->number, call->session_ms, shard->batch.now_ms, call->worker};
+        (struct session_record){queue->number, call->session_ms, shard->batch.now_ms, call->names};
     call->session = (uint64_t)shard->options.index << 58 | shard->meta.next_session++;
     batch_touch_meta(shard);
     effect = batch_effect(shard, EFFECT_SESSION_BEGIN);
@@ -100,6 +100,8 @@ static enum call_result run_heartbeat(struct shard *shard, struct call *base)
     session->heartbeat_ms = shard->batch.now_ms;
     heap_move(&shard->session_deadlines, &session->deadline,
               shard->batch.now_ms + session->session_ms);
+    for (size_t i = 0; i < call->progress_count; i++)
+        progress_hear(shard, session, &call->progress[i]);
     call->session_ms = session->session_ms;
     call->leased = session->lease_count;
     return CALL_DONE;
@@ -204,6 +206,17 @@ static enum call_result run_close(struct shard *shard, struct call *base)
     return more ? CALL_AGAIN : CALL_DONE;
 }
 
+static bool copy_names(struct arena *arena, const struct worker_names *names,
+                       struct worker_names *ret)
+{
+    bool has_room = true;
+
+#define X(name, bytes_max) has_room &= copy_slice(arena, names->name, &ret->name);
+    WORKER_NAMES(X)
+#undef X
+    return has_room;
+}
+
 static bool fill_view(struct arena *arena, const struct session *session, const struct queue *queue,
                       struct session_view *ret)
 {
@@ -216,7 +229,7 @@ static bool fill_view(struct arena *arena, const struct session *session, const 
         .acked = session->acked,
     };
     return copy_slice(arena, slice_of(queue->name, queue->name_size), &ret->queue) &&
-           copy_slice(arena, slice_of(session->worker, session->worker_size), &ret->worker);
+           copy_names(arena, &session->names, &ret->names);
 }
 
 static enum call_result run_list(struct shard *shard, struct call *base)

@@ -107,6 +107,16 @@ static enum status save_checkpoint(struct shard *shard, struct held *held, uint3
     return status;
 }
 
+static void note_progress(struct shard *shard, const struct held *held)
+{
+    struct effect *effect = batch_effect(shard, EFFECT_LEASE_PROGRESS);
+
+    if (effect == NULL)
+        return;
+    effect->place = held->place;
+    effect->fence = held->task.fence;
+}
+
 static enum status settle_nack(struct shard *shard, struct queue *only, const struct scope *scope,
                                struct nack_item *item)
 {
@@ -151,6 +161,8 @@ static enum status settle_renew(struct shard *shard, const struct scope *scope,
         command.lease_ms = held.queue->now.config.lease_ms;
     status = held_step(shard, &held, &command, NULL, &effects);
     item->deadline_ms = held.task.at_ms;
+    if (status == STATUS_OK && item->progress)
+        note_progress(shard, &held);
     return status;
 }
 
@@ -189,6 +201,8 @@ static enum call_result run_checkpoint(struct shard *shard, struct call *base)
         status = save_checkpoint(shard, &held, call->token.fence, call->data);
     if (status != STATUS_OK)
         error_set(&base->error, status, NULL);
+    else
+        note_progress(shard, &held);
     return CALL_DONE;
 }
 

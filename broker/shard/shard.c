@@ -274,6 +274,7 @@ struct queue *queue_new(struct shard *shard, struct slice name, uint32_t number,
     list_init(&self->dataset_list);
     list_init(&self->dirty_datasets);
     list_init(&self->leases);
+    list_init(&self->progress);
     list_init(&self->waiters);
     list_init(&self->waiting_link);
     map_init(&self->datasets);

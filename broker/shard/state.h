@@ -8,6 +8,8 @@
  *   batch.c    one batch: begin, run, commit, roll back or apply, post; batch_store.c: its
  *              reads and writes
  *   held.c     one task in hand: load it, take it through the rules; held_store.c: its rows
+ *   attempt.c  what becomes of its deliveries, for people
+ *   progress.c when each lease last came nearer to its end
  *   tally.c    counters
  *   blob.c     bytes that may need chunks
  *   index.c    leases, sessions, tombstones: what a commit changes in memory
@@ -41,6 +43,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/history.h"
 #include "core/record.h"
 #include "core/task.h"
 #include "shard/gather.h"
@@ -101,8 +104,9 @@ struct queue {
     struct list dirty_datasets;
     struct dataset **numbered; /* by number; NULL where there is none */
     uint32_t numbered_count;
-    struct list leases;  /* by age_link */
-    struct list waiters; /* lease calls, first come first served */
+    struct list leases;   /* by age_link */
+    struct list progress; /* the same leases by progress_link */
+    struct list waiters;  /* lease calls, first come first served */
     int64_t waiter_count;
     struct list waiting_link; /* shard->waiting, while there are waiters */
     int64_t session_count;
@@ -127,8 +131,7 @@ struct session {
     struct stop_notice *stops;
     size_t stop_count;
     size_t stop_capacity;
-    size_t worker_size;
-    char worker[WORKER_NAME_BYTES_MAX + 1];
+    struct worker_names names; /* their bytes follow the struct */
 };
 
 struct lease {
@@ -140,7 +143,9 @@ struct lease {
     uint32_t fence;
     bool is_graced; /* found at start: `deadline` may be later than its record says */
     int64_t leased_ms;
-    struct list age_link; /* queue->leases, oldest first */
+    int64_t progress_ms;       /* when it last came nearer to its end, see progress.c */
+    struct list age_link;      /* queue->leases, oldest first */
+    struct list progress_link; /* queue->progress, the longest without first */
 };
 
 /* What a commit will change in the indexes. Objects are made when the effect is noted, so that
@@ -148,6 +153,7 @@ struct lease {
 enum effect_kind {
     EFFECT_LEASE_BEGIN,
     EFFECT_LEASE_MOVE,
+    EFFECT_LEASE_PROGRESS,
     EFFECT_LEASE_END,
     EFFECT_LEASE_FORGET, /* if it is still there: its task can't be read, or says otherwise */
     EFFECT_STOP,
@@ -357,6 +363,7 @@ struct held {
     bool has_active;
     bool has_id;     /* as in active_record */
     bool has_chunks; /* as in active_record */
+    struct history history;
     size_t error_size;
     char error[ERROR_TEXT_BYTES_MAX];
 };
@@ -399,6 +406,26 @@ enum status held_read_end(struct shard *shard, struct held *held, struct held_en
 /* DONE: the row goes, the ID stays, and the active row says for a while by which lease. */
 enum status held_finish(struct shard *shard, struct held *held, const struct held_end *end,
                         bool had_checkpoint);
+
+/* ---- attempt.c ---- */
+/* A step from `before` to `after`: into the history, if it is something there. */
+void attempt_note(struct shard *shard, struct held *held, const struct task *before,
+                  const struct task *after, const struct task_command *command,
+                  const struct slice *error);
+/* The history, and who holds the task. STATUS_TOO_LARGE: the arena has no room for it. */
+enum status attempt_show(struct shard *shard, const struct held *held, struct arena *arena,
+                         struct task_view *view);
+
+/* ---- progress.c ---- */
+void progress_begin(struct queue *queue, struct lease *lease);
+void progress_note(struct shard *shard, struct lease *lease);
+/* A heartbeat of the session says so; what is no lease of it is passed over. */
+void progress_hear(struct shard *shard, const struct session *session,
+                   const struct lease_token *token);
+/* LEASED: when it last told any; else since when it is leased. */
+int64_t progress_ms(struct shard *shard, struct place place, const struct task *task);
+/* How long the lease that is the longest without has told none; 0: there are no leases. */
+int64_t progress_oldest_age_ms(const struct shard *shard, const struct queue *queue);
 
 /* ---- tally.c ---- */
 /* Where a count lies in a tally. */
@@ -499,6 +526,7 @@ enum status index_add_tombstone(struct shard *shard, struct place place, int64_t
 int64_t index_deadline_ms(struct shard *shard, struct place place, const struct task *recorded);
 /* After leases were added in another order than they were given. False: no memory. */
 bool index_sort_ages(struct shard *shard);
+struct lease *lease_find(struct shard *shard, struct place place);
 struct lease *lease_new(struct shard *shard, struct place place, const struct task *task);
 void lease_free(struct shard *shard, struct lease *lease);
 /* Notes EFFECT_LEASE_FORGET. */

@@ -22,6 +22,7 @@ enum status view_fill(struct shard *shard, struct held *held, bool with_body, st
         .payload_size = record.body_size - record.attributes_size,
         .task = held->task,
         .published_ms = record.published_ms,
+        .progress_ms = progress_ms(shard, held->place, &held->task),
     };
     if (!copy_slice(arena, slice_of(held->error, held->error_size), &ret->error) ||
         (dataset != NULL &&

@@ -60,6 +60,33 @@ static struct lease *find_lease(struct shard *shard, struct place place)
     return NULL;
 }
 
+/* The story and the counters that the rules decide by are kept by different hands: where nothing is
+ * left out, they say the same. */
+static void check_history(const struct active_record *record)
+{
+    const struct task *task = &record->task;
+    uint32_t ended[ATTEMPT_END_COUNT] = {0};
+    uint32_t fence = 0;
+    struct attempt attempt;
+    struct slice rest;
+
+    if (history_begin(record->history, &rest) > 0)
+        return;
+    while (history_next(&rest, &attempt)) {
+        ended[attempt.end]++;
+        if (attempt.end == ATTEMPT_REDRIVEN)
+            ended[ATTEMPT_FAILED] = ended[ATTEMPT_LOST] = ended[ATTEMPT_EXPIRED] = 0;
+        assert_true(attempt.fence <= task->fence);
+        assert_true(attempt.fence == 0 || attempt.fence > fence || attempt.end == ATTEMPT_ACKED);
+        if (attempt.fence > 0)
+            fence = attempt.fence;
+    }
+    assert_int_equal(rest.size, 0);
+    assert_int_equal(ended[ATTEMPT_FAILED], task->failures);
+    assert_int_equal(ended[ATTEMPT_LOST] + ended[ATTEMPT_EXPIRED], task->losses);
+    assert_int_equal(ended[ATTEMPT_PREEMPTED], task->preemptions);
+}
+
 /* M2, from the store's side. */
 static void check_active(struct shard *shard, const struct store_row *row, size_t *count)
 {
@@ -69,8 +96,10 @@ static void check_active(struct shard *shard, const struct store_row *row, size_
     struct lease *lease;
 
     if (!key_read_place(row->key, &place) ||
-        active_record_read(row->key, row->value, &record) != STATUS_OK ||
-        record.task.state != TASK_LEASED)
+        active_record_read(row->key, row->value, &record) != STATUS_OK)
+        return;
+    check_history(&record);
+    if (record.task.state != TASK_LEASED)
         return;
     queue = shard_queue_of_number(shard, place.queue);
     if (queue == NULL || queue->now.deleting)
@@ -88,12 +117,31 @@ static void check_active(struct shard *shard, const struct store_row *row, size_
     ++*count;
 }
 
+/* The leases in the order of their progress. */
+static void check_progress(const struct queue *queue, size_t *count)
+{
+    int64_t before_ms = INT64_MIN;
+
+    LIST_EACH (link, &queue->progress) {
+        const struct lease *lease = CONTAINER_OF(link, struct lease, progress_link);
+
+        assert_true(lease->progress_ms >= before_ms);
+        assert_int_equal(lease->place.queue, queue->number);
+        before_ms = lease->progress_ms;
+        ++*count;
+    }
+}
+
 /* M2, from memory's side: as many, each in exactly one of the two places. */
 static void check_leases(struct shard *shard, struct store *store)
 {
     size_t leased = audit_each_row(shard, store, STORE_ACTIVE, check_active);
     size_t kept_by_sessions = 0;
+    size_t in_order = 0;
 
+    LIST_EACH (link, &shard->queues)
+        check_progress(CONTAINER_OF(link, struct queue, link), &in_order);
+    assert_int_equal(in_order, leased);
     assert_int_equal(shard->leases.count, leased);
     for (struct map_node *node = map_next(&shard->sessions, NULL); node != NULL;
          node = map_next(&shard->sessions, node)) {

@@ -20,7 +20,10 @@ from model import DONE, Queue  # noqa: E402
 FIXTURES = sorted(Path(__file__).parent.glob("format-*"))
 META_KEY = b"\1shard"  # table and key
 FORMAT_AT = 6  # in the meta record: crc32c(4) version(1) type(1) format(4)
+FORMAT = 3
 CRC32C = 0x82F63B78
+COUNTER_OF = {"ATTEMPT_END_FAILED": "failures", "ATTEMPT_END_PREEMPTED": "preemptions",
+              "ATTEMPT_END_LOST": "losses", "ATTEMPT_END_EXPIRED": "losses"}
 
 
 @pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
@@ -62,10 +65,43 @@ def test_ackd_itself_starts_on_it_and_its_check_finds_nothing(kept, tmp_path):
             assert {task["taskId"] for task in tasks} == {
                 task.task_id for task in queue.tasks.values() if task.state != DONE}
         assert broker.stop() == 0
+    after = (tmp_path / "data/shard-0/data.mdb").read_bytes()
+    assert format_of(after) == FORMAT, "an older ackd could start on it again"
+
+
+def test_a_history_says_what_the_counters_say(tmp_path):
+    file, queues, _ = load(FIXTURES[-1])
+    place(file, tmp_path / "data")
+    with Broker(tmp_path) as broker:
+        for queue in queues:
+            for task in queue.tasks.values():
+                if task.state != DONE:
+                    told = broker.call("TaskService/Get", queue=queue.name, taskId=task.task_id)
+                    assert counted(told["task"]) == {
+                        "failures": task.failures, "preemptions": task.preemptions,
+                        "losses": task.losses}, told
+
+
+def counted(told: dict) -> dict:
+    counts = {"failures": 0, "preemptions": 0, "losses": 0}
+    for attempt in told.get("attempts", []):
+        if attempt.get("end") == "ATTEMPT_END_REDRIVEN":
+            counts |= {"failures": 0, "losses": 0}
+        if (name := COUNTER_OF.get(attempt.get("end"))):
+            counts[name] += 1
+    return counts
+
+
+def meta_record(file: bytes):
+    return next(each for each in records_of(file) if each.key == META_KEY)
+
+
+def format_of(file: bytes) -> int:
+    return struct.unpack_from("<I", file, meta_record(file).offset + FORMAT_AT)[0]
 
 
 def of_format(file: bytes, number: int) -> bytes:
-    record = next(each for each in records_of(file) if each.key == META_KEY)
+    record = meta_record(file)
     changed = bytearray(file)
     struct.pack_into("<I", changed, record.offset + FORMAT_AT, number)
     value = changed[record.offset + 4:record.offset + record.size]
@@ -82,13 +118,13 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-@pytest.mark.parametrize("number, age", [(1, "an older"), (3, "a newer")])
+@pytest.mark.parametrize("number, age", [(1, "an older"), (4, "a newer")])
 def test_another_format_is_refused_with_what_to_do_and_left_as_it_is(tmp_path, number, age):
     file, _, _ = load(FIXTURES[-1])
     spoilt = of_format(file, number)
     path = place(spoilt, tmp_path / "data") / "shard-0/data.mdb"
-    sentence = (f"format {number}, of {age} ackd, and this one reads format 2: start the ackd that "
-                "wrote it, or restore a backup made by this one")
+    sentence = (f"format {number}, of {age} ackd, and this one reads formats 2 to 3: start the ackd "
+                "that wrote it, or restore a backup made by this one")
     with pytest.raises(AssertionError, match=sentence):
         with Broker(tmp_path):
             pass

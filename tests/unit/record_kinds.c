@@ -5,6 +5,7 @@
 #include "record_kinds.h"
 
 #include "base/map.h"
+#include "core/history.h"
 #include "support/check.h"
 
 static uint64_t draws;
@@ -105,7 +106,30 @@ static void image_active(const struct active_record *record, struct image *image
     add_number(image, record->dataset);
     add_number(image, record->has_id);
     add_number(image, record->has_chunks);
+    add_bytes(image, record->history);
     add_bytes(image, record->error);
+}
+
+static struct history draw_history(void)
+{
+    struct history history = {.size = 0};
+
+    for (uint64_t count = record_draw() % 4; count > 0; count--) {
+        struct attempt attempt = {
+            .end = (enum attempt_end)(1 + record_draw() % (ATTEMPT_END_COUNT - 1)),
+            .dead_reason = (enum dead_reason)(record_draw() % DEAD_REASON_COUNT),
+            .has_checkpoint = record_draw() % 2,
+            .fence = (uint32_t)record_draw(),
+            .session = record_draw(),
+            .leased_ms = (int64_t)record_draw(),
+            .ended_ms = (int64_t)record_draw(),
+            .worker = record_draw_bytes(ATTEMPT_NAME_BYTES_MAX),
+            .error = record_draw_bytes(ATTEMPT_ERROR_BYTES_MAX),
+        };
+
+        history_add(&history, &attempt);
+    }
+    return history;
 }
 
 static size_t write_active(struct slice key, uint8_t *value, struct image *image)
@@ -129,7 +153,9 @@ static size_t write_active(struct slice key, uint8_t *value, struct image *image
         .has_chunks = record_draw() % 2,
         .error = record_draw_bytes(ERROR_TEXT_BYTES_MAX / 8),
     };
+    struct history history = draw_history();
 
+    record.history = history_slice(&history);
     active_record_write(&record, key, value);
     image_active(&record, image);
     return active_record_size(&record);
@@ -374,15 +400,20 @@ static void image_session(const struct session_record *record, struct image *ima
     add_number(image, record->queue);
     add_number(image, (uint64_t)record->session_ms);
     add_number(image, (uint64_t)record->opened_ms);
-    add_bytes(image, record->worker);
+#define X(name, bytes_max) add_bytes(image, record->names.name);
+    WORKER_NAMES(X)
+#undef X
 }
 
 static size_t write_session(struct slice key, uint8_t *value, struct image *image)
 {
-    struct session_record record = {(uint32_t)record_draw(), (int64_t)record_draw(),
-                                    (int64_t)record_draw(),
-                                    record_draw_bytes(WORKER_NAME_BYTES_MAX)};
+    struct session_record record = {.queue = (uint32_t)record_draw(),
+                                    .session_ms = (int64_t)record_draw(),
+                                    .opened_ms = (int64_t)record_draw()};
 
+#define X(name, bytes_max) record.names.name = record_draw_bytes(bytes_max);
+    WORKER_NAMES(X)
+#undef X
     session_record_write(&record, key, value);
     image_session(&record, image);
     return session_record_size(&record);

@@ -253,7 +253,7 @@ uint64_t bench_session(struct bench *self, const char *queue, int64_t session_ms
     struct session_call *call = BENCH_CALL(self, session_call, &verb_session_open);
 
     call->queue = text(queue);
-    call->worker = text("worker");
+    call->names.worker = text("worker");
     call->session_ms = session_ms;
     bench_do(self, &call->call);
     bench_assert_ok(&call->call);

@@ -346,7 +346,7 @@ static void test_sessions_are_counted_listed_and_limited(void **state)
 
         assert_int_equal(call->views[i].leased, first ? 1 : 0);
         assert_int_equal(call->views[i].acked, first ? 1 : 0);
-        assert_true(slice_equal(call->views[i].worker, text("worker")));
+        assert_true(slice_equal(call->views[i].names.worker, text("worker")));
     }
     bench_close(bench, sessions[0]);
     assert_int_equal(bench_view(bench, "q").sessions, 1);

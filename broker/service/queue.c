@@ -207,6 +207,11 @@ static const struct queue_view **sorted_views(struct service_call *call, struct 
     return views;
 }
 
+static bool has_part(struct slice name, const char *part)
+{
+    return memmem(name.data, name.size, part, strlen(part)) != NULL;
+}
+
 static ProtobufCMessage *build_list(struct service_call *call, struct fan *fan)
 {
     const PB(ListQueuesRequest) *request = (const void *)call->request;
@@ -224,7 +229,7 @@ static ProtobufCMessage *build_list(struct service_call *call, struct fan *fan)
     if (response->queues == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        if (slice_compare(views[i]->name, from) < 0)
+        if (slice_compare(views[i]->name, from) < 0 || !has_part(views[i]->name, request->contains))
             continue;
         if (response->n_queues == page_size) {
             response->next_page_token = write_page_token(call->arena, views[i]->name);

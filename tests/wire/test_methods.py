@@ -363,6 +363,22 @@ def test_a_queue_tells_how_long_its_oldest_waits_and_is_held(broker, calls, queu
     assert ready_ms == -1 and lease_ms >= 90
 
 
+def test_queues_are_found_by_a_part_of_their_name_page_by_page(broker, queue):
+    names = [f"{queue}-{number}" for number in range(5)]
+    for name in names + ["elsewhere"]:
+        broker.call("QueueService/Create", name=name)
+    found, token = [], ""
+    while True:
+        page = broker.call("QueueService/List", contains="found-by-a-part-of-their-name-page-by-"
+                           "page-", pageSize=2, pageToken=token)
+        found += [one["name"] for one in page["queues"]]
+        token = page.get("nextPageToken", "")
+        if token == "":
+            break
+    assert found == names
+    assert "queues" not in broker.call("QueueService/List", contains="nothing like that")
+
+
 def test_a_backup_is_a_directory_that_ackd_starts_on(broker, broker_with, calls, queue):
     publish(calls, queue, "a")
     backup = broker.call("AdminService/Backup", name="first")

@@ -33,6 +33,20 @@ export const token = {
   clear: () => sessionStorage.removeItem(TOKEN),
 };
 
+const denied = new Map(); // method -> the token that may not call it
+
+// What not everybody may ask: null for who may not, who is not made to ask again.
+export async function callIfAllowed(method, request, signal) {
+  if (denied.has(method) && denied.get(method) === token.get()) return null;
+  try {
+    return await call(method, request, signal);
+  } catch (error) {
+    if (error.code !== "permission_denied") throw error;
+    denied.set(method, token.get());
+    return null;
+  }
+}
+
 // call("QueueService/List", { pageSize: 100 }, signal)
 export async function call(method, request = {}, signal = undefined) {
   const headers = { "Content-Type": "application/json" };

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // charts.js -- lines over the last minutes, by Chart.js (the global `Chart`), in the colours of
-// style.css. A canvas says nothing to who can't see it: the legend beside it has the last values.
+// style.css. A canvas says nothing to who can't see it: the legend below it has the last values.
 
 import { h, setText } from "./dom.js";
-import { compact, NONE } from "./format.js";
+import { compact, duration, lasting, NONE } from "./format.js";
 
-const WINDOWS_MIN = [2, 5, 10]; // the smallest that shows all there is
+const WINDOWS_MIN = [2, 4, 10]; // the smallest that shows all there is
 const SPANNED_MIN = 1;
+// Where a logarithmic axis of times may begin, end, and have a line, in ms.
+const TIMES_MS = [0.01, 0.1, 1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000,
+  86_400_000, 864_000_000, 8_640_000_000, 86_400_000_000];
 const Chart = globalThis.Chart;
 
 // What a colour of style.css is in the theme of the moment.
@@ -27,19 +30,18 @@ const charts = new Set();
 document.addEventListener("theme", () => charts.forEach((chart) => chart.paint()));
 
 // `lines` are [label, colour of style.css]; `atLeast`: the least that the axis ends at; `sparse`:
-// values come now and then, each is a point, and lines lead over a minute without one.
-export class LineChart {
+// values come now and then, each is a point, and lines lead over a minute without one. `times`:
+// values are in ms, on a logarithmic axis: they differ by orders of magnitude. `binary`: the axis
+// has lines at powers of two.
+class LineChart {
   constructor({ title, hint, lines, stacked = false, format = compact, atLeast = 1,
-    sparse = false }) {
-    this.lines = lines;
-    this.stacked = stacked;
-    this.format = format;
-    this.atLeast = atLeast;
-    this.sparse = sparse;
+    sparse = false, times = false, binary = false }) {
+    Object.assign(this, { lines, stacked, atLeast, sparse, times, binary });
+    this.format = times ? duration : format;
     this.values = lines.map(() => h("b", {}, NONE));
     this.canvas = h("canvas", { role: "img", "aria-label": `${title}: ${hint}` });
     this.element = h("figure", { class: "chart" },
-      h("figcaption", {}, h("span", { class: "chart-title" }, title),
+      h("figcaption", {}, h("span", { class: "chart-title" }, title), " ",
         h("span", { class: "chart-hint" }, hint)),
       h("div", { class: "chart-canvas" }, this.canvas),
       h("ul", { class: "legend" }, lines.map(([label, name], i) =>
@@ -63,15 +65,18 @@ export class LineChart {
   show(series, now) {
     const points = series.flatMap(({ at, gap, values }) => (
       gap ? [{ at: at - 1, values: null }, { at, values }] : [{ at, values }]));
+    const range = this.times ? timesAround(series) : null;
     this.lines.forEach((_, i) => {
       this.chart.data.datasets[i].data = points.map(({ at, values }) => (
-        { x: (at - now) / 60000, y: values ? values[i] : NaN }));
-      const last = series.findLast(({ values }) => values);
+        { x: (at - now) / 60000, y: placeOf(values, i, range) }));
+      const last = series.findLast(({ values }) => values && !Number.isNaN(values[i]));
       setText(this.values[i], last ? this.format(last.values[i]) : NONE);
     });
     const spanMin = points.length === 0 ? 0 : (now - points[0].at) / 60000;
-    const shownMin = WINDOWS_MIN.find((size) => size >= spanMin) ?? WINDOWS_MIN.at(-1);
-    this.chart.options.scales.x.min = -shownMin;
+    const { x, y } = this.chart.options.scales;
+    x.min = -(WINDOWS_MIN.find((size) => size >= spanMin) ?? WINDOWS_MIN.at(-1));
+    if (range) [y.min, y.max] = range;
+    if (this.binary) y.ticks.stepSize = powerAbove(mostOf(series) / 4);
     this.chart.update("none");
   }
 
@@ -81,8 +86,8 @@ export class LineChart {
     this.chart.data.datasets = this.lines.map(([label, name], i) => ({
       label, data: this.chart.data.datasets[i]?.data ?? [], borderColor: colour(name),
       backgroundColor: translucent(colour(name)), fill: this.stacked ? "stack" : false,
-      borderWidth: 1.5, pointRadius: this.sparse ? 2 : 0, pointHitRadius: 8, tension: 0,
-      spanGaps: this.sparse ? SPANNED_MIN : false,
+      borderWidth: 1.5, pointRadius: this.sparse ? 2 : pointAtEnd, pointHitRadius: 8, tension: 0,
+      pointBackgroundColor: colour(name), clip: 4, spanGaps: this.sparse ? SPANNED_MIN : false,
     }));
     for (const scale of Object.values(this.chart.options.scales)) {
       scale.grid.color = grid;
@@ -98,18 +103,78 @@ export class LineChart {
       plugins: {
         legend: { display: false },
         tooltip: { callbacks: {
-          title: ([item]) => `${Math.round(-item.parsed.x * 60)} s ago`,
+          title: ([item]) => (item ? `${lasting(Math.round(-item.parsed.x * 60) * 1000)} ago` : ""),
           label: (item) => `${item.dataset.label}: ${this.format(item.parsed.y)}`,
         } },
       },
       scales: {
         x: { type: "linear", min: -WINDOWS_MIN[0], max: 0, grid: { drawBorder: false },
-          ticks: { maxTicksLimit: 6, maxRotation: 0,
-            callback: (minutes) => (minutes === 0 ? "now" : `${minutes} m`) } },
-        y: { beginAtZero: true, stacked: this.stacked, suggestedMax: this.atLeast,
-          grid: { drawBorder: false },
+          ticks: { maxTicksLimit: 4, maxRotation: 0,
+            callback: (minutes) => (minutes === 0 ? "now" : `-${lasting(-minutes * 60000)}`) } },
+        y: this.times ? this.#timesAxis() : { beginAtZero: true, stacked: this.stacked,
+          suggestedMax: this.atLeast, grid: { drawBorder: false },
           ticks: { maxTicksLimit: 5, callback: (value) => this.format(value) } },
       },
     };
+  }
+
+  #timesAxis() {
+    return { type: "logarithmic", grid: { drawBorder: false },
+      afterBuildTicks: (axis) => {
+        axis.ticks = TIMES_MS.filter((ms) => ms >= axis.min && ms <= axis.max)
+          .map((value) => ({ value }));
+      },
+      ticks: { callback: (ms) => lasting(ms) } };
+  }
+}
+
+// The newest value is a point: a single one would be no line.
+function pointAtEnd({ dataIndex, dataset }) {
+  return dataIndex === dataset.data.length - 1 ? 2 : 0;
+}
+
+function mostOf(series) {
+  return Math.max(1, ...series.flatMap(({ values }) => values ?? []));
+}
+
+function powerAbove(value) {
+  return 2 ** Math.ceil(Math.log2(value));
+}
+
+// Where the axis begins and ends so that all times lie between, a decade at least.
+function timesAround(series) {
+  const all = series.flatMap(({ values }) => values ?? []).filter((ms) => ms > 0);
+  if (all.length === 0) return [1, 1000];
+  const most = Math.max(...all);
+  const low = TIMES_MS.findLast((ms) => ms <= Math.min(...all)) ?? TIMES_MS[0];
+  const high = TIMES_MS.find((ms) => ms >= most && ms > low) ?? TIMES_MS.at(-1);
+  return [low, high];
+}
+
+// On a logarithmic axis 0 lies at its begin.
+function placeOf(values, i, range) {
+  if (!values) return NaN;
+  return range ? Math.max(values[i], range[0]) : values[i];
+}
+
+// Charts of one history: [[what LineChart takes, (history) -> series], ...]
+export class ChartSet {
+  constructor(parts) {
+    this.charts = parts.map(([options]) => new LineChart(options));
+    this.series = parts.map(([, series]) => series);
+    this.element = h("div", { class: "charts" }, this.charts.map((chart) => chart.element));
+  }
+
+  // Needs the element in the page.
+  start() {
+    this.charts.forEach((chart) => chart.start());
+  }
+
+  stop() {
+    this.charts.forEach((chart) => chart.stop());
+  }
+
+  show(history, now) {
+    this.charts.forEach((chart, i) => chart.show(this.series[i](history), now));
   }
 }

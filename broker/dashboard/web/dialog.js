@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dialog.js -- questions before what can't be undone, the login, and a line that says what was
-// done.
+// dialog.js -- questions before what can't be undone, and a line that says what was done.
 
 import { h } from "./dom.js";
-import { token } from "./api.js";
 
 // Resolves to whether it was confirmed. `action` names what happens: "Delete 12 dead letters".
 export function confirmed({ title, text, action, danger = false }) {
@@ -24,35 +22,20 @@ export function showDialog(title, content) {
   close.focus();
 }
 
-let loginOpen = null;
-
-// Asks for a token; `refusal` is what the broker said of the last one, if there was one.
-export function login(refusal, entered) {
-  if (loginOpen) return;
-  const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true,
-    spellcheck: "false" });
-  const form = h("form", { onsubmit: (event) => {
-    event.preventDefault();
-    token.set(input.value.trim());
-    loginOpen.close("");
-    entered();
-  } },
-  h("p", {}, "This broker wants a token. It is kept in this tab until you close it."),
-  refusal ? h("p", { class: "error", role: "alert" }, `It said: ${refusal}`) : null,
-  h("label", { for: "token" }, "Token"), input,
-  h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Log in")));
-  loginOpen = open("Log in", [form], () => { loginOpen = null; });
-  loginOpen.addEventListener("cancel", (event) => event.preventDefault());
-  input.focus();
-}
-
 let noticeTimer = null;
 
+// An error stays until somebody has read it.
 export function notice(text, isError = false) {
   const place = document.getElementById("notice");
-  place.replaceChildren(h("p", { class: isError ? "error" : null }, text));
+  const close = () => place.replaceChildren();
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => place.replaceChildren(), 8000);
+  place.replaceChildren(isError ? h("p", { class: "error", role: "alert" }, text,
+    h("button", { type: "button", class: "quiet", onclick: close }, "Dismiss")) : h("p", {}, text));
+  if (!isError) noticeTimer = setTimeout(close, 8000);
+}
+
+export function closeDialogs() {
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.close(""));
 }
 
 function open(title, content, closed) {

@@ -55,3 +55,17 @@ export function facts(names) {
     },
   };
 }
+
+// Large numbers side by side; `names` are [name, colour of style.css or null]. A 0 has no colour.
+export function tiles(names) {
+  const values = new Map(names.map(([name, colour]) => (
+    [name, h("dd", { class: colour && `c-${colour}` })])));
+  return {
+    element: h("dl", { class: "tiles" },
+      names.map(([name]) => h("div", {}, h("dt", {}, name), values.get(name)))),
+    set(name, text) {
+      setText(values.get(name), text);
+      values.get(name).toggleAttribute("data-zero", text === "0");
+    },
+  };
+}

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // main.js -- the frame: which view the address names, its rounds of polling, and what is said when
-// the broker does not answer or wants a token.
+// the broker does not answer or refuses.
 //
 // A view is made by one function, (context, ...path) -> { title, element, started?, stopped?,
 // round(signal) }: `round` asks the broker and shows what it said. Views keep no more than that, so
 // the address alone says what is on the screen.
 
 import { Away, Refused, token } from "./api.js";
-import { login, notice } from "./dialog.js";
+import { closeDialogs, notice } from "./dialog.js";
 import { h, setText } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, sentence } from "./format.js";
+import { loginForm } from "./login.js";
 import { Poller } from "./poll.js";
 import { brokerView } from "./view-broker.js";
 import { queueView } from "./view-queue.js";
@@ -18,6 +19,8 @@ import { queuesView } from "./view-queues.js";
 import { sessionsView } from "./view-sessions.js";
 
 const VIEWS = { "": queuesView, queues: queueView, sessions: sessionsView, broker: brokerView };
+// Refusals that pass by themselves.
+const PASSING = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "canceled"]);
 
 const place = document.getElementById("view");
 const connection = document.getElementById("connection");
@@ -45,35 +48,46 @@ async function round(signal) {
 function failed(error) {
   if (error instanceof Refused && error.code === "unauthenticated") {
     wantLogin(error);
-  } else if (error instanceof Away || (error instanceof Refused && error.code === "unavailable")) {
+  } else if (error instanceof Away || (error instanceof Refused && PASSING.has(error.code))) {
     showAway(error);
   } else {
     showRefusal(error);
   }
 }
 
+// Nothing stays in sight of who has no token any more.
 function wantLogin(error) {
+  const refusal = token.get() === null ? null : error.message;
   poller.stop();
+  closeDialogs();
+  token.clear();
+  logout.hidden = true;
+  away.hidden = true;
+  place.classList.remove("stale");
+  place.replaceChildren(loginForm(refusal, () => poller.soon()));
+  place.querySelector("input").focus();
   setText(connection, "Not logged in");
   connection.dataset.state = "off";
-  login(token.get() === null ? null : error.message, () => poller.soon());
 }
 
 function showAway(error) {
   const since = answeredAt === null ? "" : ` What you see is ${
     duration(performance.now() - answeredAt)} old.`;
-  setText(away, `No contact: ${error.message}. Trying again every few seconds.${since}`);
+  const says = error instanceof Away ? "No contact" : "The broker says";
+  setText(away, `${says}: ${sentence(error.message)} Trying again every few seconds.${since}`);
   away.hidden = false;
   place.classList.add("stale");
-  setText(connection, "No contact");
+  setText(connection, error instanceof Away ? "No contact" : "Waiting");
   connection.dataset.state = "off";
 }
 
+// Who may not see this is not made to ask again and again.
 function showRefusal(error) {
   if (!(error instanceof Refused)) console.error(error);
+  if (error.code === "permission_denied") poller.stop();
   place.replaceChildren(h("div", { class: "empty" },
     h("p", { class: "empty-title" }, error instanceof Refused ? "Refused" : "This page failed"),
-    h("p", { class: "error" }, error.message),
+    h("p", { class: "error" }, sentence(error.message)),
     h("p", {}, h("a", { href: "#/" }, "Back to the queues"))));
   setText(connection, error.code === "permission_denied" ? "Not allowed" : "Refused");
   connection.dataset.state = "off";
@@ -86,7 +100,7 @@ async function act(work, done) {
     notice(typeof done === "function" ? done(reply) : done);
   } catch (error) {
     if (error instanceof Refused && error.code === "unauthenticated") wantLogin(error);
-    else notice(error.message, true);
+    else notice(sentence(error.message), true);
   }
   poller.soon();
 }

@@ -35,6 +35,11 @@ export class Table {
       this.nothing, this.pager);
   }
 
+  // What the filter looks for.
+  get wanted() {
+    return this.input?.value.trim() ?? "";
+  }
+
   show(rows) {
     this.rows = rows;
     this.#draw();
@@ -60,7 +65,7 @@ export class Table {
   }
 
   #chosen() {
-    const wanted = this.input?.value.trim().toLowerCase() ?? "";
+    const wanted = this.wanted.toLowerCase();
     const rows = wanted === "" ? [...this.rows]
       : this.rows.filter((row) => this.filter(row).toLowerCase().includes(wanted));
     const column = this.columns.find(({ title }) => title === this.sort);

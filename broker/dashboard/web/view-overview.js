@@ -3,11 +3,13 @@
 // view-overview.js -- a queue's own figures: charts, its datasets with progress and ETA, its rules.
 
 import { call } from "./api.js";
-import { data, empty, facts, h, setText } from "./dom.js";
-import { compact, count, duration, NONE, num, percent, rate, time, word } from "./format.js";
+import { ChartSet } from "./charts.js";
+import { data, empty, facts, h, setText, tiles } from "./dom.js";
+import { compact, count, duration, lasting, NONE, num, percent, rate, time, word }
+  from "./format.js";
 import { historyOf, sampleOf } from "./history.js";
+import { DEPTH, RATES, showStates, STATE_TILES, WAIT, wasteOf, WORK } from "./queue-charts.js";
 import { Table } from "./table.js";
-import { showStates, stateCharts, STATE_TILES, tiles, wasteOf } from "./view-queues.js";
 
 const COUNTERS = ["Deliveries", "Failures", "Preemptions", "Losses", "Salvaged", "Sessions",
   "Waiting workers", "Made"];
@@ -17,7 +19,7 @@ const RULES = ["Lease", "Failures until dead", "Losses until dead", "Backoff", "
 export function overviewTab(context, name) {
   const history = historyOf(name);
   const states = tiles(STATE_TILES);
-  const charts = stateCharts();
+  const charts = new ChartSet([DEPTH, RATES, WAIT, WORK]);
   const counters = facts(COUNTERS);
   const rules = facts(RULES);
   const datasets = new Table({
@@ -97,15 +99,15 @@ function showCounters(place, queue) {
 }
 
 function showRules(place, config) {
-  const orNone = (ms, none) => (num(ms) === 0 ? none : duration(num(ms)));
+  const orNone = (ms, none) => (num(ms) === 0 ? none : lasting(num(ms)));
 
-  place.set("Lease", duration(num(config.leaseMs)));
+  place.set("Lease", lasting(num(config.leaseMs)));
   place.set("Failures until dead", count(config.maxFailures));
   place.set("Losses until dead", count(config.maxLosses));
-  place.set("Backoff", `${duration(num(config.backoffMinMs))} to ${
-    duration(num(config.backoffMaxMs))}`);
+  place.set("Backoff", `${lasting(num(config.backoffMinMs))} to ${
+    lasting(num(config.backoffMaxMs))}`);
   place.set("Dedup", config.dedup
-    ? `for ${duration(num(config.dedupRetentionMs))} after done` : "off");
+    ? `for ${lasting(num(config.dedupRetentionMs))} after done` : "off");
   place.set("Results kept", orNone(config.resultRetentionMs, "until the queue is deleted"));
   place.set("Task TTL", orNone(config.taskTtlMs, "none"));
   place.set("Leased at once", num(config.maxLeased) === 0 ? "no cap" : count(config.maxLeased));

@@ -1,67 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// view-queues.js -- all queues: the sums, three charts, and a table.
+// view-queues.js -- all queues: the sums, charts, and a table.
 
-import { call, callPages } from "./api.js";
-import { LineChart } from "./charts.js";
-import { empty, facts, h, link, setText } from "./dom.js";
-import { bytes, compact, count, duration, num, percent, rate } from "./format.js";
+import { callIfAllowed, callPages } from "./api.js";
+import { ChartSet } from "./charts.js";
+import { empty, h, link, setText, tiles } from "./dom.js";
+import { compact, count, duration, NONE, num, percent, rate } from "./format.js";
 import { historyOf, record, sampleOf, sum } from "./history.js";
+import { DEPTH, RATES, showStates, STATE_TILES, wasteOf, WORK } from "./queue-charts.js";
+import { statsHistory, totalsOf } from "./stats.js";
 import { Table } from "./table.js";
+import { COMMITS } from "./view-broker.js";
 
-const QUEUES_MAX = 20000;
-
-export function stateCharts() {
-  const depth = new LineChart({ title: "Depth", hint: "tasks by state", stacked: true, atLeast: 10,
-    lines: [["leased", "leased"], ["ready", "ready"], ["delayed", "delayed"], ["dead", "dead"]] });
-  const rates = new LineChart({ title: "Rates", hint: "tasks a second", format: rate,
-    lines: [["published", "ready"], ["acked", "done"], ["failed or lost", "dead"]] });
-  const latency = new LineChart({ title: "Latency", hint: "lease to ack, mean", format: duration,
-    atLeast: 100, sparse: true,
-    lines: [["lease to ack", "leased"]] });
-  const all = [depth, rates, latency];
-  return {
-    element: h("div", { class: "charts" }, all.map((chart) => chart.element)),
-    start: () => all.forEach((chart) => chart.start()),
-    stop: () => all.forEach((chart) => chart.stop()),
-    show(history, now) {
-      // In the order of its lines: what is worked on lies at the bottom.
-      depth.show(history.gauges().map(({ values: [ready, delayed, leased, dead], ...rest }) => (
-        { ...rest, values: [leased, ready, delayed, dead] })), now);
-      rates.show(history.rates(), now);
-      latency.show(history.leaseTimes(), now);
-    },
-  };
-}
-
-export function wasteOf(queue) {
-  const wasted = num(queue.wastedLeaseMs);
-  const all = wasted + num(queue.usefulLeaseMs);
-  return all === 0 ? 0 : wasted / all;
-}
-
-export function tiles(names) {
-  const values = new Map(names.map(([name, colour]) => (
-    [name, h("dd", { class: colour && `c-${colour}` })])));
-  return {
-    element: h("dl", { class: "tiles" },
-      names.map(([name]) => h("div", {}, h("dt", {}, name), values.get(name)))),
-    set: (name, text) => setText(values.get(name), text),
-  };
-}
-
-export const STATE_TILES = [["Ready", "ready"], ["Leased", "leased"], ["Delayed", "delayed"],
-  ["Dead", "dead"], ["Done", "done"], ["Published", null], ["Acked", null], ["Wasted", null]];
-
-export function showStates(place, queueSums, history) {
-  for (const name of ["ready", "leased", "delayed", "dead", "done"]) {
-    place.set(name[0].toUpperCase() + name.slice(1), count(queueSums[name]));
-  }
-  place.set("Published", rate(history.rate("published")));
-  place.set("Acked", rate(history.rate("done")));
-  const leaseMs = queueSums.usefulMs + queueSums.wastedMs;
-  place.set("Wasted", percent(leaseMs === 0 ? 0 : queueSums.wastedMs / leaseMs));
-}
+const QUEUES_MAX = 2000;
 
 const number = (title, value, extra = {}) => (
   { title, number: true, value, cell: (queue) => compact(value(queue)), ...extra });
@@ -85,6 +36,9 @@ const COLUMNS = [
   { title: "Wasted", number: true, minor: true, value: wasteOf,
     hint: "Share of the lease time that ended in no ack",
     cell: (queue) => percent(wasteOf(queue)) },
+  { title: "Oldest lease", number: true, minor: true, hint: "How long it has been held",
+    value: (queue) => num(queue.oldestLeaseMs),
+    cell: (queue) => (num(queue.oldestLeaseMs) > 0 ? duration(num(queue.oldestLeaseMs)) : NONE) },
   number("Sessions", (queue) => num(queue.sessions), { minor: true }),
   number("Waiting", (queue) => num(queue.waiters), { minor: true,
     hint: "Workers that wait for a task" }),
@@ -92,8 +46,8 @@ const COLUMNS = [
 
 export function queuesView() {
   const states = tiles(STATE_TILES);
-  const charts = stateCharts();
-  const store = facts(["Sessions", "Live leases", "Store"]);
+  const charts = new ChartSet([DEPTH, RATES, WORK, COMMITS]);
+  const says = h("p", { class: "says" });
   const total = historyOf("");
   const table = new Table({
     label: "Queues", columns: COLUMNS, key: (queue) => queue.name, sort: "Queue",
@@ -105,37 +59,30 @@ export function queuesView() {
   return {
     title: "Queues",
     element: h("section", {}, h("h1", { class: "unseen" }, "Queues"), states.element,
-      charts.element, table.element, store.element),
+      charts.element, says, table.element),
     started: () => charts.start(),
     stopped: () => charts.stop(),
     async round(signal) {
-      const [{ items: queues }, stats] = await Promise.all([
-        callPages("QueueService/List", {}, "queues", QUEUES_MAX, signal),
-        call("AdminService/Stats", {}, signal).catch(unlessDenied),
+      const [{ items: queues, complete }, stats] = await Promise.all([
+        askQueues("", signal), callIfAllowed("AdminService/Stats", {}, signal),
       ]);
+      const wanted = complete ? "" : table.wanted;
+      const shown = wanted === "" ? queues : (await askQueues(wanted, signal)).items;
       const now = Date.now();
       record(queues, now);
+      if (stats) statsHistory.push(totalsOf(stats), now);
       const sums = sum(queues.map(sampleOf));
       total.push(sums, now);
       showStates(states, sums, total);
+      charts.element.lastChild.hidden = stats === null;
       charts.show(total, now);
-      table.show(queues);
-      showStore(store, stats);
+      setText(says, complete ? "" : `The first ${count(queues.length)} queues${stats
+        ? ` of ${count(totalsOf(stats).queues)}` : ""}, and their sums. The filter finds the others.`);
+      table.show(shown);
     },
   };
 }
 
-// What only an administrator may see is left out for others.
-export function unlessDenied(error) {
-  if (error.code === "permission_denied") return null;
-  throw error;
-}
-
-function showStore(place, stats) {
-  const shards = stats?.shards ?? [];
-  const add = (field) => shards.reduce((so_far, shard) => so_far + num(shard[field]), 0);
-  place.element.hidden = stats === null;
-  place.set("Sessions", count(add("sessions")));
-  place.set("Live leases", count(add("leases")));
-  place.set("Store", `${bytes(add("usedBytes"))} of ${bytes(add("mapBytes"))}`);
+function askQueues(contains, signal) {
+  return callPages("QueueService/List", { contains }, "queues", QUEUES_MAX, signal);
 }

@@ -71,10 +71,17 @@ export async function shows(locator, wanted) {
 // The cell below a heading, in that row.
 export async function cell(page, rowText, heading) {
   await row(page, rowText).waitFor();
-  const heads = await page.locator("thead th").allTextContents();
+  const heads = await row(page, rowText).locator("xpath=ancestor::table").locator("thead th")
+    .allTextContents();
   const at = heads.indexOf(heading);
   assert.notEqual(at, -1, `${heading} is none of ${heads}`);
   return row(page, rowText).locator("td").nth(at);
+}
+
+// The value behind a line's name below a chart.
+export function legend(page, chart, line) {
+  return page.locator("figure").filter({ hasText: chart })
+    .locator("li").filter({ hasText: new RegExp(`^${line} `) }).locator("b");
 }
 
 export async function eventually(check) {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// login.test.mjs -- the page of a broker that wants to know who calls.
+// login.test.mjs -- the page of a broker that speaks TLS and wants to know who calls; that forgets
+// who it knew, and is started anew while the page is open.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { close, eventually, finish, launch, open } from "./browser.mjs";
+import { close, eventually, finish, launch, live, open } from "./browser.mjs";
 
 const BUILD = process.env.ACKD_BUILD_DIR;
 
@@ -17,30 +19,48 @@ const ACKCTL = path.join(BUILD, "cli/ackctl");
 
 describe("a broker with tokens", { timeout: 60_000 }, () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "ackd-login-"));
-  const ackctl = (...words) => execFileSync(ACKCTL, words, { encoding: "utf8",
-    env: { ...process.env, ACKD_URL: base, ACKD_TOKEN_FILE: path.join(directory, "admin") } });
+  const file = (name) => path.join(directory, name);
+  const ackctl = (...words) => execFileSync(ACKCTL, words, { encoding: "utf8", env: {
+    ...process.env, ACKD_URL: base, ACKD_TOKEN_FILE: file("admin"), ACKD_CA_FILE: file("cert"),
+  } }).trim();
+  const visit = (route) => open(route, { base, refusals: true, ignoreHTTPSErrors: true });
   let base;
   let broker;
   let admin;
   let reader;
 
+  async function start(port) {
+    fs.rmSync(file("ports"), { force: true });
+    broker = spawn(ACKD, ["--data-dir", file("data"), "--listen", `127.0.0.1:${port}`,
+      "--port-file", file("ports"), "--admin-token-file", file("admin"), "--tls-cert",
+      file("cert"), "--tls-key", file("key")], { stdio: "ignore" });
+    await eventually(() => {
+      base = `https://${fs.readFileSync(file("ports"), "utf8").trim()}`;
+    });
+  }
+
+  async function kill() {
+    const ended = once(broker, "exit");
+    broker.kill("SIGKILL");
+    await ended;
+  }
+
   before(async () => {
     admin = execFileSync(ACKCTL, ["token", "generate"], { encoding: "utf8" }).trim();
-    fs.writeFileSync(path.join(directory, "admin"), `${admin}\n`, { mode: 0o600 });
-    broker = spawn(ACKD, ["--data-dir", path.join(directory, "data"), "--listen",
-      "127.0.0.1:0", "--port-file", path.join(directory, "ports"),
-      "--admin-token-file", path.join(directory, "admin")], { stdio: "ignore" });
-    await eventually(() => {
-      base = `http://${fs.readFileSync(path.join(directory, "ports"), "utf8").trim()}`;
-    });
+    fs.writeFileSync(file("admin"), `${admin}\n`, { mode: 0o600 });
+    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt",
+      "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=ackd", "-addext",
+      "subjectAltName=IP:127.0.0.1", "-keyout", file("key"), "-out", file("cert")],
+    { stdio: "ignore" });
+    await start(0);
     ackctl("queue", "create", "open-1");
     ackctl("queue", "create", "secret-1");
-    reader = ackctl("token", "create", "reader", "--grant", "read:open-*").trim();
+    reader = ackctl("token", "create", "reader", "--grant", "read:open-*");
     await launch();
   });
   after(async () => {
     await close();
-    broker?.kill("SIGKILL");
+    await kill();
     fs.rmSync(directory, { recursive: true });
   });
 
@@ -50,31 +70,70 @@ describe("a broker with tokens", { timeout: 60_000 }, () => {
   }
 
   test("refuses a wrong token with its sentence, and lets the right one in", async () => {
-    const page = await open("", { base, refusals: true });
+    const page = await visit("");
     await logIn(page, "ackd_nobody_0123456789");
-    await page.getByRole("dialog").getByText("It said:").waitFor();
+    await page.getByText("It said:").waitFor();
+    assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
     await page.screenshot({ path: "../screenshots/refused.png" });
+    await logIn(page, "two words");
+    assert.match(await page.getByLabel("Token").evaluate((input) => input.validationMessage),
+      /one word/);
     await logIn(page, admin);
     await page.getByRole("link", { name: "secret-1" }).waitFor();
     assert.deepEqual(await page.evaluate(() => ({ ...localStorage })), {});
     assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), { "ackd-token": admin });
     await page.getByRole("button", { name: "Log out" }).click();
-    await page.getByRole("dialog").getByLabel("Token").waitFor();
+    await page.getByLabel("Token").waitFor();
     assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
     await finish(page, "logged-out-for-real");
   });
 
   test("shows a reader the reader's queues, and says what a reader may not do", async () => {
-    const page = await open("", { base, refusals: true });
+    const page = await visit("");
     await logIn(page, reader);
+    await page.getByRole("link", { name: "open-1" }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "secret-1" }).count(), 0);
+    assert.equal(await page.getByText("Commit latency").isVisible(), false);
+    let asked = 0;
+    page.on("request", (request) => { asked += request.url().endsWith("/Stats") ? 1 : 0; });
+    await page.waitForResponse(/QueueService\/List/);
+    assert.equal(asked, 0, "what was refused once is not asked for again");
+
     await page.getByRole("link", { name: "open-1" }).click();
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
-    await page.locator("#notice .error").waitFor();
+    await page.getByRole("alert").getByText(/admin/).waitFor();
     await page.screenshot({ path: "../screenshots/denied.png" });
-    await page.goto(`${base}/#/`);
-    await page.getByRole("link", { name: "open-1" }).waitFor();
-    assert.equal(await page.getByRole("link", { name: "secret-1" }).count(), 0);
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    await page.getByRole("link", { name: "Broker" }).click();
+    await page.getByText(/read.* on all queues/).waitFor();
     await finish(page, "reader");
+  });
+
+  test("hides everything from a token that is revoked, and lets another one in", async () => {
+    const page = await visit("queues/secret-1");
+    const guest = ackctl("token", "create", "guest", "--grant", "read:*");
+    await logIn(page, guest);
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    ackctl("token", "revoke", guest.split("_")[1]);
+    await page.getByText("It said:").waitFor();
+    assert.equal(await page.getByText("secret-1").count(), 0);
+    assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
+    await logIn(page, admin);
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    await finish(page, "revoked");
+  });
+
+  test("is missed while it restarts, and found again", async () => {
+    const page = await visit("queues/open-1");
+    await logIn(page, reader);
+    await live(page);
+    await kill();
+    await page.getByRole("alert").getByText("No contact: The broker does not answer.").waitFor();
+    await start(new URL(base).port);
+    await live(page);
+    await page.getByRole("alert").waitFor({ state: "hidden" });
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    await finish(page, "restarted");
   });
 });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { ack, call, cell, close, eventually, fail, finish, launch, live, makeQueue, open, row,
+import { ack, call, cell, close, eventually, fail, finish, launch, legend, live, makeQueue, open, row,
   shows, url, work } from "./browser.mjs";
 
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChw" +
@@ -61,9 +61,13 @@ describe("an operator", { timeout: 120_000 }, () => {
     const drawn = () => page.evaluate(() => (
       [...document.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL())));
     const first = await drawn();
-    assert.equal(first.length, 3);
+    assert.equal(first.length, 4);
+    await shows(legend(page, "Latency to lease", "waits"), /^[1-9].* m?s$/);
     await ack(await work("charted", "w", 5));
-    await shows(page.locator(".chart").nth(0).getByText("ready").locator("b"), "0");
+    await shows(legend(page, "Depth", "ready"), "0");
+    await shows(legend(page, "Rates", "acked"), /^\d.*\/s$/);
+    await shows(legend(page, "Latency to lease", "waits"), "0 ms");
+    await shows(legend(page, "Latency to ack", "acked, mean"), /^\d.* m?s$/);
     await eventually(async () => {
       const next = await drawn();
       first.forEach((picture, i) => assert.notEqual(picture, next[i], `chart ${i}`));
@@ -228,6 +232,12 @@ describe("an operator", { timeout: 120_000 }, () => {
     const page = await open("broker");
     await page.getByText("0.1.0").waitFor();
     await page.getByRole("table", { name: "Shards" }).getByText("lmdb").waitFor();
+    await makeQueue("committed", { tasks: 1 });
+    await assert.rejects(call("QueueService/Get", { name: "nowhere" }));
+    for (const line of ["p50", "p99"]) {
+      await shows(legend(page, "Commit latency", line), /^\d.* m?s$/);
+    }
+    await shows(await cell(page, "queue not found", "Count"), /^\d+$/);
     await finish(page, "broker");
   });
 });

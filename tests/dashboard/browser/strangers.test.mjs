@@ -78,7 +78,7 @@ describe("the page", { timeout: 120_000 }, () => {
     assert.deepEqual(await page.evaluate(() => ({ ...localStorage })), {});
     assert.equal(await page.evaluate(() => document.cookie), "");
     await page.getByRole("button", { name: "Log out" }).click();
-    await page.getByRole("dialog").getByLabel("Token").waitFor();
+    await page.getByLabel("Token").waitFor();
     assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
     await finish(page, "logged-out");
   });
@@ -88,7 +88,7 @@ describe("the page", { timeout: 120_000 }, () => {
     const page = await open("queues/lasting", { refusals: true });
     await live(page);
     await page.context().setOffline(true);
-    await page.getByRole("alert").getByText("No contact: the broker does not answer.").waitFor();
+    await page.getByRole("alert").getByText("No contact: The broker does not answer.").waitFor();
     await shows(page.locator("#connection"), "No contact");
     await page.screenshot({ path: "../screenshots/away.png" });
     await page.context().setOffline(false);

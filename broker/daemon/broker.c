@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "daemon/shard_path.h"
 #include "store/lmdb.h"
 #include "store/lock.h"
 #include "store/mem.h"
@@ -88,21 +88,9 @@ static bool uses_directory(const struct broker *self)
     return *self->config->data_dir != '\0';
 }
 
-static bool exists(const char *path)
-{
-    struct stat found;
-
-    return stat(path, &found) == 0;
-}
-
-static void shard_path(const struct broker *self, int shard, char *ret_path, size_t size)
-{
-    snprintf(ret_path, size, "%s/shard-%d", self->config->data_dir, shard);
-}
-
 static enum status take_directory(struct broker *self, struct error *error)
 {
-    char beyond[4096];
+    struct shard_path beyond = shard_path_of(self->config, (int)self->config->shards);
     enum status status;
 
     if (!uses_directory(self))
@@ -110,11 +98,10 @@ static enum status take_directory(struct broker *self, struct error *error)
     status = store_lock_take(self->config->data_dir, &self->lock, error);
     if (status != STATUS_OK)
         return status;
-    shard_path(self, (int)self->config->shards, beyond, sizeof beyond);
-    if (self->config->store == CONFIG_STORE_LMDB && exists(beyond))
+    if (self->config->store == CONFIG_STORE_LMDB && shard_path_exists(&beyond))
         return error_set(error, STATUS_INVALID,
                          "%s is there, so --shards %d is too few: shards can't be taken away",
-                         beyond, (int)self->config->shards);
+                         beyond.text, (int)self->config->shards);
     return STATUS_OK;
 }
 
@@ -138,15 +125,14 @@ static enum status open_auth(struct broker *self, struct error *error)
 static enum status open_store(struct broker *self, int shard, struct store **ret_store,
                               struct error *error)
 {
-    char path[4096];
+    struct shard_path path = shard_path_of(self->config, shard);
 
     if (self->config->store == CONFIG_STORE_MEM) {
         enum status status = store_mem_open(ret_store);
 
         return status == STATUS_OK ? status : error_set(error, status, NULL);
     }
-    shard_path(self, shard, path, sizeof path);
-    return store_lmdb_open(path, (uint64_t)self->config->map_bytes, ret_store, error);
+    return store_lmdb_open(path.text, (uint64_t)self->config->map_bytes, ret_store, error);
 }
 
 static void close_stores(struct store **stores, int count)

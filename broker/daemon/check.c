@@ -12,38 +12,23 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/shard_path.h"
 #include "shard/shard.h"
 #include "store/lmdb.h"
 #include "store/lock.h"
 
-#define PATH_BYTES 4096
 #define TEXT_BYTES (1u << 20) /* more than CHECK_PROBLEMS_MAX sentences have */
 
-static void shard_path(const struct config *config, int shard, const char *file,
-                       char ret_path[PATH_BYTES])
-{
-    snprintf(ret_path, PATH_BYTES, "%s/shard-%d%s", config->data_dir, shard, file);
-}
-
-static bool has_shard(const struct config *config, int shard)
-{
-    struct stat found;
-    char path[PATH_BYTES];
-
-    shard_path(config, shard, "", path);
-    return stat(path, &found) == 0;
-}
-
 /* Opening a store makes what is missing, and a check shall not. */
-static enum status find_file(const struct config *config, int shard, struct error *error)
+static enum status find_file(const struct shard_path *path, struct error *error)
 {
+    char file[sizeof path->text + sizeof "/data.mdb"];
     struct stat found;
-    char path[PATH_BYTES];
 
-    shard_path(config, shard, "/data.mdb", path);
-    if (stat(path, &found) == 0)
+    snprintf(file, sizeof file, "%s/data.mdb", path->text);
+    if (stat(file, &found) == 0)
         return STATUS_OK;
-    return error_set(error, STATUS_INVALID, "there is no store to check: %s: %s", path,
+    return error_set(error, STATUS_INVALID, "there is no store to check: %s: %s", file,
                      strerror(errno));
 }
 
@@ -74,13 +59,12 @@ static enum status check_store(struct store *store, int shard, FILE *out, int64_
 static enum status check_shard(const struct config *config, int shard, FILE *out, int64_t *records,
                                int64_t *problems, struct error *error)
 {
-    char path[PATH_BYTES];
+    struct shard_path path = shard_path_of(config, shard);
     struct store *store;
-    enum status status = find_file(config, shard, error);
+    enum status status = find_file(&path, error);
 
-    shard_path(config, shard, "", path);
     if (status == STATUS_OK)
-        status = store_lmdb_open(path, (uint64_t)config->map_bytes, &store, error);
+        status = store_lmdb_open(path.text, (uint64_t)config->map_bytes, &store, error);
     if (status != STATUS_OK)
         return status;
     status = check_store(store, shard, out, records, problems, error);
@@ -91,6 +75,7 @@ static enum status check_shard(const struct config *config, int shard, FILE *out
 enum status check_directory(const struct config *config, FILE *out, int64_t *ret_records,
                             int64_t *ret_problems, struct error *error)
 {
+    struct shard_path next;
     struct stat found;
     int lock;
     int shard = 0;
@@ -103,9 +88,10 @@ enum status check_directory(const struct config *config, FILE *out, int64_t *ret
     status = store_lock_take(config->data_dir, &lock, error);
     if (status != STATUS_OK)
         return status;
-    do
+    do {
         status = check_shard(config, shard++, out, ret_records, ret_problems, error);
-    while (status == STATUS_OK && has_shard(config, shard));
+        next = shard_path_of(config, shard);
+    } while (status == STATUS_OK && shard_path_exists(&next));
     store_lock_release(lock);
     return status;
 }

@@ -6,24 +6,19 @@
  *   DIR/backups/NAME/shard-N           once every shard's copy is whole and on the disk
  *
  * So what has a backup's name is a backup, and what a broker that died has left behind does not
- * have one; the next backup removes it. Each shard's copy is of its own last commit: a queue lives
+ * have one; backup_sweep.c removes it. Each shard's copy is of its own last commit: a queue lives
  * on one shard, so that all of a queue is as of one moment.
  *
  * One at a time. The net thread that asked opens the shards' letters and renames.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "service/internal.h"
 #include "store/directory.h"
-
-#define PARTIAL ".partial"
 
 struct backup {
     char *parent;                            /* DIR/backups */
@@ -36,13 +31,6 @@ static void prepare(struct fan *fan, struct call *base, int shard);
 static void start(struct shard *shard, struct call *base);
 static ProtobufCMessage *build(struct service_call *call, struct fan *fan);
 static void finished(struct service_call *call);
-
-static bool ends_in_partial(const char *name)
-{
-    size_t size = strlen(name);
-
-    return size >= strlen(PARTIAL) && strcmp(name + size - strlen(PARTIAL), PARTIAL) == 0;
-}
 
 static bool is_backup_name(const char *name)
 {
@@ -80,40 +68,6 @@ static struct backup *backup_new(struct service_call *call, const char *name)
     return self->parent == NULL || self->path == NULL || self->partial == NULL ? NULL : self;
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *where)
-{
-    (void)found;
-    (void)kind;
-    (void)where;
-    return remove(path) == 0 || errno == ENOENT ? 0 : errno;
-}
-
-static void remove_all(const char *path)
-{
-    (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* What brokers left that died while they copied. */
-static void remove_leftovers(struct service_call *call, const char *parent)
-{
-    DIR *directory = opendir(parent);
-    struct dirent *entry;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        const char *path;
-
-        if (!ends_in_partial(entry->d_name))
-            continue;
-        path = arena_printf(call->arena, "%s/%s", parent, entry->d_name);
-        if (path == NULL)
-            continue;
-        LOG_WARN("backup_leftover_removed", LOG_STRING("directory", path));
-        remove_all(path);
-    }
-    if (directory != NULL)
-        (void)closedir(directory);
-}
-
 /* The directory to copy into; nothing may have the backup's name yet. */
 static enum status make_directory(struct service_call *call, const struct backup *self)
 {
@@ -125,7 +79,6 @@ static enum status make_directory(struct service_call *call, const struct backup
             return error_limit(&call->error, STATUS_INVALID, "name", 0, 0,
                                "there is a backup \"%s\" already",
                                self->path + strlen(self->parent) + 1);
-        remove_leftovers(call, self->parent);
         if (mkdir(self->partial, 0700) == 0)
             return STATUS_OK;
         failed = self->partial;
@@ -159,7 +112,8 @@ void service_backup(struct service *self, struct service_call *call)
     }
     if (atomic_exchange(&self->is_backing_up, true)) {
         error_set(&call->error, STATUS_UNAVAILABLE,
-                  "a backup is under way already; try again when it is done");
+                  "a backup is under way already, or one that failed is being removed; try again "
+                  "when that is done");
         refuse(call);
         return;
     }
@@ -206,10 +160,11 @@ static ProtobufCMessage *build(struct service_call *call, struct fan *fan)
     return response->path == NULL ? NULL : &response->base;
 }
 
-/* Gives the copy its name, or removes it. */
+/* Gives the copy its name, or has it removed. */
 static void finished(struct service_call *call)
 {
     const struct backup *self = call->context;
+    struct service *service = call->service;
     int failure = 0;
 
     if (call->error.status == STATUS_OK) {
@@ -219,9 +174,10 @@ static void finished(struct service_call *call)
     }
     if (call->error.status != STATUS_OK) {
         call->response = NULL;
-        remove_all(self->partial);
+        backup_sweep_start(service);
+    } else {
+        atomic_store(&service->is_backing_up, false);
     }
-    atomic_store(&call->service->is_backing_up, false);
     call->done = self->done;
     call->done(call);
 }

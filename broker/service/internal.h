@@ -9,11 +9,13 @@
  *   wire.c        shards' structs as protobuf messages; attempts.c: a task's history
  *   queue.c publish.c lease.c settle.c task.c session.c dead_letter.c result.c dataset.c admin.c
  *   backup.c token.c      the handlers
+ *   backup_sweep.c        copies that did not become backups
  *   figures.c     what monitoring wants to know, of all shards
  */
 #ifndef ACKD_SERVICE_INTERNAL_H
 #define ACKD_SERVICE_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "ackd/v1/admin.pb-c.h"
@@ -45,7 +47,9 @@ struct service {
     struct directory *directory;
     atomic_bool ready;
     atomic_bool failed;
-    atomic_bool is_backing_up;
+    atomic_bool is_backing_up; /* a backup's, or the sweeper's */
+    pthread_t sweeper;
+    bool has_sweeper; /* to be joined */
     int64_t started_ms;
 };
 
@@ -96,6 +100,13 @@ void fan_out(struct service_call *call, size_t size, const struct verb *verb,
              void (*prepare)(struct fan *fan, struct call *base, int shard),
              void (*start)(struct shard *shard, struct call *base),
              ProtobufCMessage *(*build)(struct service_call *call, struct fan *fan));
+
+/* ---- backup_sweep.c ---- */
+#define PARTIAL ".partial" /* at the end of the name of a copy that is no backup yet */
+bool ends_in_partial(const char *name);
+/* Removes them on a thread; the caller has `is_backing_up`. */
+void backup_sweep_start(struct service *self);
+void backup_sweep_join(struct service *self);
 
 /* ---- validate.c ---- */
 bool queue_name_is_valid(const char *name);

@@ -82,6 +82,8 @@ enum status service_open(const struct service_options *options, struct service *
         service_close(self);
         return status;
     }
+    if (options->data_dir != NULL && !options->stepped)
+        backup_sweep_start(self);
     atomic_store(&self->ready, true);
     *ret_service = self;
     return STATUS_OK;
@@ -115,6 +117,7 @@ void service_close(struct service *self)
         return;
     for (int i = 0; i < self->shard_count; i++)
         shard_stop(self->shards[i]);
+    backup_sweep_join(self);
     for (int i = 0; i < self->shard_count; i++)
         shard_close(self->shards[i]);
     directory_free(self->directory);

@@ -16,13 +16,11 @@
 #include <stdlib.h>
 
 #include "access.h"
+#include "transfer.h"
 #include "transport_reply.h"
-
-enum { POLL_MS = 1000 /* at most between two looks at a transfer */ };
 
 static bool prepare(struct connection *self, const struct exchange *exchange,
                     struct curl_slist **ret_headers);
-static CURLcode drive(struct connection *self, const struct exchange *exchange);
 static enum status failed(struct connection *self, const struct exchange *exchange, CURLcode code,
                           struct error *error);
 
@@ -62,7 +60,7 @@ enum status connection_exchange(struct connection *self, const struct exchange *
     self->reply_too_large = false;
     if (prepare(self, exchange, &headers) &&
         curl_multi_add_handle(self->multi, self->easy) == CURLM_OK) {
-        CURLcode code = drive(self, exchange);
+        CURLcode code = transfer_drive(self->multi, exchange->interrupted);
 
         if (code != CURLE_OK)
             status = failed(self, exchange, code, error);
@@ -161,26 +159,6 @@ static bool prepare(struct connection *self, const struct exchange *exchange,
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body.size);
     }
     return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
-}
-
-/* Drives the transfer to its end. */
-static CURLcode drive(struct connection *self, const struct exchange *exchange)
-{
-    for (;;) {
-        int running = 0;
-        int waiting = 0;
-        CURLMsg *message;
-
-        if (curl_multi_perform(self->multi, &running) != CURLM_OK)
-            return CURLE_FAILED_INIT;
-        message = curl_multi_info_read(self->multi, &waiting);
-        if (message != NULL && message->msg == CURLMSG_DONE)
-            return message->data.result;
-        if (atomic_load(exchange->interrupted))
-            return CURLE_ABORTED_BY_CALLBACK;
-        if (curl_multi_poll(self->multi, NULL, 0, POLL_MS, NULL) != CURLM_OK)
-            return CURLE_FAILED_INIT;
-    }
 }
 
 /* Why a transfer failed. */

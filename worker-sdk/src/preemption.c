@@ -18,9 +18,9 @@
 #include <strings.h>
 
 #include "base/buffer.h"
+#include "transfer.h"
 
 enum {
-    LOOK_MS = 1000,          /* at most between two looks at a transfer */
     ANSWER_MS = 5000,        /* what a server on the same machine may take */
     GCE_WAIT_S = 60,         /* that Google's server holds a question */
     PERIOD_MS = 5000,        /* between two questions, where nobody holds them */
@@ -59,7 +59,8 @@ static bool ask_aws(struct preemption *self, bool *ret_reached);
 static bool ask_azure(struct preemption *self, bool *ret_reached);
 
 static const struct cloud CLOUDS[] = {
-    {"gce", "http://metadata.google.internal", ask_gce, LOOK_MS}, /* if it does not hold us */
+    {"gce", "http://metadata.google.internal", ask_gce,
+     TRANSFER_LOOK_MS}, /* if it does not hold us */
     {"aws", "http://169.254.169.254", ask_aws, PERIOD_MS},
     {"azure", "http://169.254.169.254", ask_azure, PERIOD_MS},
 };
@@ -113,8 +114,8 @@ void preemption_wake(struct preemption *self)
 
 static void pause_ms(struct preemption *self, int ms)
 {
-    for (; ms > 0 && !atomic_load(self->interrupted); ms -= LOOK_MS)
-        curl_multi_poll(self->multi, NULL, 0, ms < LOOK_MS ? ms : LOOK_MS, NULL);
+    for (; ms > 0 && !atomic_load(self->interrupted); ms -= TRANSFER_LOOK_MS)
+        curl_multi_poll(self->multi, NULL, 0, ms < TRANSFER_LOOK_MS ? ms : TRANSFER_LOOK_MS, NULL);
 }
 
 bool preemption_wait(struct preemption *self, const atomic_bool *interrupted, bool *ret_reached)
@@ -160,25 +161,6 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     return length;
 }
 
-/* Drives the transfer to its end; false: there was no answer, or nobody waits for it. */
-static bool drive(struct preemption *self)
-{
-    for (;;) {
-        int running = 0;
-        int waiting = 0;
-        CURLMsg *message;
-
-        if (curl_multi_perform(self->multi, &running) != CURLM_OK)
-            return false;
-        message = curl_multi_info_read(self->multi, &waiting);
-        if (message != NULL && message->msg == CURLMSG_DONE)
-            return message->data.result == CURLE_OK;
-        if (atomic_load(self->interrupted) ||
-            curl_multi_poll(self->multi, NULL, 0, LOOK_MS, NULL) != CURLM_OK)
-            return false;
-    }
-}
-
 /* The HTTP status, with the body in self->reply; 0: no answer. */
 static long question(struct preemption *self, const struct question *question)
 {
@@ -202,7 +184,7 @@ static long question(struct preemption *self, const struct question *question)
     if (question->is_put)
         curl_easy_setopt(self->easy, CURLOPT_CUSTOMREQUEST, "PUT");
     if (headers != NULL && curl_multi_add_handle(self->multi, self->easy) == CURLM_OK) {
-        if (drive(self))
+        if (transfer_drive(self->multi, self->interrupted) == CURLE_OK)
             curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_multi_remove_handle(self->multi, self->easy);
     }

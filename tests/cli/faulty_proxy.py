@@ -4,8 +4,10 @@ import socket
 import threading
 import time
 
+from doorway import Doorway
 
-class FaultyProxy:
+
+class FaultyProxy(Doorway):
     """Use it with `with`. Forwards HTTP/1.1 by bytes, a thread a connection. `lose_reply_of` makes
     it pass one request on, the `nth` of its kind, wait for the broker's reply, and close the
     connection instead of handing it over: the broker has done what the client can't know of. With
@@ -13,9 +15,8 @@ class FaultyProxy:
     late."""
 
     def __init__(self, port: int):
+        super().__init__()
         self._upstream_port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._wanted: bytes | None = None
         self.lost = threading.Event()
 
@@ -28,35 +29,16 @@ class FaultyProxy:
         self.lose_reply_of(method)
         self._delay_s = delay_s
 
-    def __enter__(self) -> "FaultyProxy":
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._upstream_port)) as upstream:
+    def serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._upstream_port)) as upstream:
             threading.Thread(target=self._replies, args=(client, upstream), daemon=True).start()
-            try:
-                while data := client.recv(65536):
-                    if self._wanted and self._wanted in data:
-                        if self._before == 0:
-                            self._wanted, self._doomed = None, client
-                        self._before -= 1
-                    upstream.sendall(data)
-                upstream.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
+            while data := client.recv(65536):
+                if self._wanted and self._wanted in data:
+                    if self._before == 0:
+                        self._wanted, self._doomed = None, client
+                    self._before -= 1
+                upstream.sendall(data)
+            upstream.shutdown(socket.SHUT_WR)
 
     _doomed = None
     _before = 0

@@ -1,35 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate.py -- an HTTP proxy before the broker that can hold one call that carries acks, on its way
 there or back, until a test says what shall become of it."""
-import contextlib
 import select
 import socket
 import threading
 
+from doorway import Doorway
+
 LEASE_REQUEST_ACKS = 6  # the field's number
 
 
-class Gate:
+class Gate(Doorway):
     """Use it with `with`. `hold("acking")`: the next request with acks is held before the broker
     sees it; `hold("acked")`: the broker's answer to it. `reached` is set when that is so.
     `let_pass` lets it go on, `cut` closes its connection instead; both end the hold for good."""
 
     def __init__(self, port: int):
+        super().__init__()
         self._broker_port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._held_point = ""
         self.reached = threading.Event()
         self._decided = threading.Event()
         self._passes = True
 
-    def __enter__(self) -> "Gate":
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
     def __exit__(self, *_):
         self.cut()
-        self._listener.close()
+        super().__exit__()
 
     def hold(self, point: str) -> None:
         self._held_point = point
@@ -41,15 +37,8 @@ class Gate:
         self._passes = False
         self._decided.set()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket):
-        with (client, contextlib.suppress(OSError, EOFError),
-              socket.create_connection(("127.0.0.1", self._broker_port)) as broker):
+    def serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._broker_port)) as broker:
             while True:
                 request = read_message(client)
                 if self._is_held("acking", request):

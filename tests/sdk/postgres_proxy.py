@@ -12,7 +12,6 @@ ReadyForQuery. Where the connection may be cut, and what the client then can't k
   answered   the server has committed and said so, but not to the client   committed
   silent     the same, and the connection stays open                       committed
 """
-import contextlib
 import random
 import socket
 import struct
@@ -20,19 +19,21 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from doorway import Doorway
+
 CUTS = ("before", "announced", "sent", "answered")
 PARSE, SYNC, READY, COMMAND_COMPLETE = b"P", b"S", b"Z", b"C"
 FLUSH = b"H\x00\x00\x00\x04"
 
 
-class PostgresProxy:
+class PostgresProxy(Doorway):
     """Use it with `with`. `cut(where)` cuts the next INSERT; `chance` is how often it does so by
     itself, anywhere. `was_cut` is set after each."""
 
     def __init__(self, directory: Path, user: str, chance: float = 0, seed: int = 1):
+        super().__init__()
         self._server = str(directory / ".s.PGSQL.5432")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.conninfo = (f"host=127.0.0.1 port={self._listener.getsockname()[1]} dbname=postgres "
+        self.conninfo = (f"host=127.0.0.1 port={self.port} dbname=postgres "
                          f"user={user} sslmode=disable gssencmode=disable")
         self.was_cut = threading.Event()
         self.cuts: Counter[str] = Counter()
@@ -41,13 +42,9 @@ class PostgresProxy:
         self._wanted: list[str] = []
         self._closing = threading.Event()
 
-    def __enter__(self) -> "PostgresProxy":
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
     def __exit__(self, *_):
         self._closing.set()
-        self._listener.close()
+        super().__exit__()
 
     def cut(self, where: str, times: int = 1) -> None:
         self.was_cut.clear()
@@ -58,16 +55,9 @@ class PostgresProxy:
             return self._wanted.pop(0)
         return self._dice.choice(CUTS) if self._dice.random() < self.chance else ""
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket):
-        """One connection: a question of the client and the server's answer, in turns."""
-        with (client, contextlib.suppress(OSError, EOFError),
-              socket.socket(socket.AF_UNIX) as server):
+    def serve(self, client: socket.socket) -> None:
+        """A question of the client and the server's answer, in turns."""
+        with socket.socket(socket.AF_UNIX) as server:
             server.connect(self._server)
             server.sendall(read_startup(client))
             pass_answer(server, client)

@@ -25,6 +25,7 @@
 
 static enum status take_directory(struct broker *self, struct error *error);
 static enum status open_auth(struct broker *self, struct error *error);
+static enum status open_bounds(struct broker *self, struct error *error);
 static enum status open_service(struct broker *self, struct error *error);
 static enum status open_tls(struct broker *self, struct error *error);
 static enum status open_net(struct broker *self, struct error *error);
@@ -40,6 +41,8 @@ enum status broker_open(struct broker *self, const struct config *config, const 
         status = take_directory(self, error);
     if (status == STATUS_OK)
         status = open_auth(self, error);
+    if (status == STATUS_OK)
+        status = open_bounds(self, error);
     if (status == STATUS_OK)
         status = open_service(self, error);
     if (status == STATUS_OK)
@@ -77,6 +80,8 @@ void broker_close(struct broker *self)
         net_halt(self->net);
     service_close(self->service); /* posts the last letters, which the net threads still deliver */
     net_close(self->net);
+    quotas_free(self->quotas);
+    addresses_free(self->addresses);
     tls_context_close(self->tls);
     auth_close(self->auth);
     if (self->lock >= 0)
@@ -120,6 +125,30 @@ static enum status open_auth(struct broker *self, struct error *error)
     };
 
     return auth_open(&options, &self->auth, error);
+}
+
+/* What bounds nothing is not there, and costs nothing. */
+static enum status open_bounds(struct broker *self, struct error *error)
+{
+    const struct config *config = self->config;
+    const struct quota_bounds bounds = {
+#define X(name, verb, things) .name = config->name,
+        QUOTA_TABLE(X)
+#undef X
+    };
+    bool bounded = false;
+
+#define X(name, verb, things) bounded |= bounds.name > 0;
+    QUOTA_TABLE(X)
+#undef X
+    if (bounded)
+        self->quotas = quotas_new(&bounds, &self->counters);
+    if (config->connections_per_address > 0)
+        self->addresses = addresses_new(config->connections_per_address);
+    if (bounded == (self->quotas != NULL) &&
+        (config->connections_per_address > 0) == (self->addresses != NULL))
+        return STATUS_OK;
+    return error_set(error, STATUS_UNAVAILABLE, "no memory for the callers' bounds");
 }
 
 static enum status open_store(struct broker *self, int shard, struct store **ret_store,
@@ -212,6 +241,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .counters = &self->counters,
         .calls_budget = &self->calls_budget,
         .auth = self->auth,
+        .quotas = self->quotas,
         .version = self->version,
         .started_unix_ms = service_now_ms(self->service),
         .metrics_queues = config->metrics_queues,
@@ -224,6 +254,7 @@ static enum status open_net(struct broker *self, struct error *error)
         .loopback_only = !auth_is_on(self->auth) && config->insecure == 0,
         .io_threads = (int)config->io_threads,
         .connections_max = config->connections_max,
+        .addresses = self->addresses,
         .memory_bytes_max = config->memory_bytes_max,
         .calls_budget = &self->calls_budget,
         .header_timeout_ms = config->header_timeout_ms,

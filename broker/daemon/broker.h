@@ -15,6 +15,8 @@ struct broker {
     struct counters counters;
     struct budget calls_budget;
     struct auth *auth;
+    struct quotas *quotas;       /* NULL: no bound on any caller */
+    struct addresses *addresses; /* NULL: nor on any address */
     struct service *service;
     struct rpc rpc;
     struct tls_context *tls; /* NULL: in the clear */

@@ -43,11 +43,21 @@
     X(NETWORK, io_threads, "io-threads", COUNT, "N", 1, 64, "1", "threads for connections")        \
     X(NETWORK, connections_max, "max-connections", COUNT, "N", 1, 1000000, "20000",                \
       "connections open at once")                                                                  \
+    X(NETWORK, connections_per_address, "max-connections-per-address", COUNT, "N", 0, 1000000,     \
+      "0", "connections of one address, of IPv6 one /64; 0: all of them")                          \
     X(NETWORK, memory_bytes_max, "max-request-memory", SIZE, "SIZE", 1 << 20, INT64_C(1) << 40,    \
       "512MiB",                                                                                    \
       "of requests being read; past it bodies over 64 KiB are refused. The same again of calls "   \
       "being served, past which replies are made short or refused; and of replies not taken, "     \
       "past which those over 64 KiB are dropped")                                                  \
+    X(NETWORK, requests_per_second, "max-requests-per-second", COUNT, "N", 0, 10000000, "0",       \
+      "of one caller: a token's, or an address's without authentication; 0: no bound")             \
+    X(NETWORK, bytes_per_second, "max-bytes-per-second", SIZE, "SIZE", 0, INT64_C(1) << 40, "0",   \
+      "that one caller sends and is sent; 0: no bound")                                            \
+    X(NETWORK, requests_per_caller, "max-requests-per-caller", COUNT, "N", 0, 1000000, "0",        \
+      "requests of one caller served at once; 0: no bound")                                        \
+    X(NETWORK, waiters_per_caller, "max-waiters-per-caller", COUNT, "N", 0, 1000000, "0",          \
+      "long polls of one caller at once; 0: no bound")                                             \
     X(NETWORK, header_timeout_ms, "header-timeout", DURATION, "TIME", 10, 3600000, "10s",          \
       "from a request's first byte to the end of its head")                                        \
     X(NETWORK, body_timeout_ms, "body-timeout", DURATION, "TIME", 10, 3600000, "10s",              \

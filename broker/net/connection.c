@@ -51,6 +51,27 @@ static void on_written(struct http_writer *writer, int status);
 static void on_done(struct rpc_request *request);
 static void put_refusal(struct connection *self, int http_status, const struct error *error);
 
+/* False: it has its connections already, and has been told so, if it does not expect TLS. */
+static bool enter_address(struct connection *self)
+{
+    static char reply[] =
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n"
+        "Content-Length: 74\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        "{\"code\":\"resource_exhausted\",\"message\":\"the address has its connections\"}\n";
+    const struct net_options *options = self->loop->options;
+    uv_buf_t bytes = uv_buf_init(reply, sizeof reply - 1);
+
+    if (options->addresses == NULL)
+        return true;
+    self->address = addresses_enter(options->addresses, self->peer.rpc.home);
+    if (self->address != NULL)
+        return true;
+    counter_add(&options->counters->limited[LIMITED_connections_per_address], 1);
+    if (options->tls == NULL)
+        (void)uv_try_write((uv_stream_t *)&self->tcp, &bytes, 1);
+    return false;
+}
+
 void connection_open(struct loop *loop, int socket)
 {
     struct connection *self = calloc(1, sizeof *self);
@@ -77,7 +98,7 @@ void connection_open(struct loop *loop, int socket)
     uv_tcp_nodelay(&self->tcp, 1);
     uv_tcp_keepalive(&self->tcp, 1, KEEPALIVE_S);
     peer_init(&self->peer, &self->tcp);
-    if (loop->options->tls != NULL && !connection_seal(self))
+    if (!enter_address(self) || (loop->options->tls != NULL && !connection_seal(self)))
         connection_close(self);
     connection_settle(self);
 }
@@ -90,6 +111,8 @@ static void on_closed(uv_handle_t *handle)
     http_reader_deinit(&self->reader);
     http_writer_deinit(&self->writer);
     tls_stream_free(self->tls);
+    if (self->address != NULL)
+        addresses_leave(self->loop->options->addresses, self->address);
     peer_deinit(&self->peer);
     buffer_deinit(&self->waiting);
     loop_forget(self->loop);
@@ -106,7 +129,7 @@ void connection_close(struct connection *self)
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
     self->exchange = NULL;
-    rpc_dismiss(&self->caller);
+    rpc_dismiss(self->loop->options->rpc, &self->caller);
     counter_add(&self->loop->options->counters->reply_bytes, -(int64_t)self->held_bytes);
     self->held_bytes = 0;
     timeouts_remove(&self->loop->timeouts, &self->deadline);
@@ -183,7 +206,7 @@ static void forget_old_caller(struct connection *self)
 {
     if (self->caller.is_known &&
         loop_now_ms(self->loop) - self->reader.request->body_begun_ms > KNOWN_MS)
-        rpc_dismiss(&self->caller);
+        rpc_dismiss(self->loop->options->rpc, &self->caller);
 }
 
 static void refuse_call(struct connection *self)
@@ -226,7 +249,8 @@ static void look_at_head(struct connection *self, struct slice input)
     const struct rpc_head head = {.verb = slice_of_string(request->verb),
                                   .path = http_request_path(request),
                                   .headers = headers,
-                                  .peer = &self->peer.rpc};
+                                  .peer = &self->peer.rpc,
+                                  .body_bytes = request->content_length};
     struct error refusal;
 
     exchange_fill_headers(request, headers);
@@ -272,10 +296,10 @@ static void put_refusal(struct connection *self, int http_status, const struct e
 {
     struct http_reply reply = {.http_status = http_status,
                                .content_type = "application/json",
-                               .header_line = rpc_header_line(error->status)};
+                               .header_line = rpc_header_line(error->status, 0)};
     struct buffer body = BUFFER_EMPTY;
 
-    rpc_dismiss(&self->caller);
+    rpc_dismiss(self->loop->options->rpc, &self->caller);
     rpc_error_body(error, &body);
     counter_add(&self->loop->options->counters->http_refused, 1);
     put_reply(self, reply, &body);

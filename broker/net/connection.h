@@ -31,8 +31,9 @@ struct connection {
     uv_tcp_t tcp;
     struct heap_node deadline;
     struct peer peer;
-    struct tls_stream *tls; /* owned; NULL: in the clear */
-    struct list handshake;  /* in loop->handshakes; CONNECTION_SHAKING only */
+    struct ledger_entry *address; /* in options->addresses; NULL: not counted there */
+    struct tls_stream *tls;       /* owned; NULL: in the clear */
+    struct list handshake;        /* in loop->handshakes; CONNECTION_SHAKING only */
     struct http_reader reader;
     struct http_writer writer;
     struct buffer waiting;     /* input that came while it could not be dealt with */

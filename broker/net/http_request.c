@@ -108,6 +108,7 @@ void http_request_check_memory(struct http_request *self, int64_t body_bytes, in
     if (body_bytes <= BODY_SMALL_BYTES || taken <= self->limits->memory_bytes_max ||
         self->refused_http != 0)
         return;
+    counter_add(self->limits->memory_refused, 1);
     http_request_refuse(self, 503, STATUS_UNAVAILABLE,
                         "the broker is busy with large requests: try again, or send less at once");
     self->error.limit = self->limits->memory_bytes_max;

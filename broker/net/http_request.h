@@ -37,10 +37,11 @@ struct http_span {
 /* The same for every connection of a thread. */
 struct http_limits {
     int64_t body_bytes_max;
-    int64_t memory_bytes_max;      /* of all requests being read and served */
-    _Atomic int64_t *memory_bytes; /* what they take now: a counter */
-    struct http_request **spare;   /* one that was dealt with, for the next; may be NULL */
-    bool stops_at_heads;           /* before a body is read, somebody wants to see the head */
+    int64_t memory_bytes_max;        /* of all requests being read and served */
+    _Atomic int64_t *memory_bytes;   /* what they take now: a counter */
+    _Atomic int64_t *memory_refused; /* how often they would have taken too much: a counter */
+    struct http_request **spare;     /* one that was dealt with, for the next; may be NULL */
+    bool stops_at_heads;             /* before a body is read, somebody wants to see the head */
 };
 
 struct http_request {

@@ -218,6 +218,7 @@ static void refuse_connection(struct listener *self, int socket)
         LOG_WARN("connection_refused", LOG_STRING("reason", "too many connections"),
                  LOG_INT("limit", self->connections_max));
     counter_add(&self->counters->connections_refused, 1);
+    counter_add(&self->counters->limited[LIMITED_connections], 1);
     if (!self->tls)
         (void)!send(socket, reply, sizeof reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(socket);

@@ -58,6 +58,7 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
         .limits = {.body_bytes_max = rpc_body_bytes_max(options->rpc),
                    .memory_bytes_max = options->memory_bytes_max,
                    .memory_bytes = &options->counters->request_bytes,
+                   .memory_refused = &options->counters->limited[LIMITED_request_memory],
                    .spare = &self->request_spare,
                    .stops_at_heads = rpc_admits(options->rpc)},
     };

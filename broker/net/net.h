@@ -13,6 +13,7 @@
 #define ACKD_NET_NET_H
 
 #include "base/status.h"
+#include "net/addresses.h"
 #include "net/tls_context.h"
 #include "rpc/rpc.h"
 
@@ -26,6 +27,7 @@ struct net_options {
     bool loopback_only;        /* any other address is refused */
     int io_threads;            /* 1 .. 64 */
     int64_t connections_max;
+    struct addresses *addresses; /* NULL: one may have them all; outlives the net threads */
     int64_t memory_bytes_max; /* of requests being read and served; past it large ones are refused.
                                * The same again of replies not taken; past it large ones drop */
     struct budget *calls_budget; /* of decoded requests and of replies being made; or NULL */

@@ -2,6 +2,8 @@
 /*
  * peer.c -- who is at the other end of a connection: its address, its certificate's names.
  *
+ * Who has one IPv6 address has, as a rule, all of its /64: bounds are for that.
+ *
  * Of a certificate's subject alternative names DNS, URI and email count, written as openssl does:
  * "DNS:worker.example". The kind belongs to the name, so that none can be taken for another's. A
  * name with a byte that no such name has is left out: a NUL in it would cut it somewhere.
@@ -13,6 +15,13 @@
 
 #define NAMES_MAX 64
 
+static void find_network(struct peer *self, struct sockaddr_in6 *address)
+{
+    memset(address->sin6_addr.s6_addr + 8, 0, 8);
+    if (uv_ip6_name(address, self->network, sizeof self->network) == 0)
+        self->rpc.home = slice_of_string(self->network);
+}
+
 void peer_init(struct peer *self, const uv_tcp_t *tcp)
 {
     struct sockaddr_storage address;
@@ -23,6 +32,9 @@ void peer_init(struct peer *self, const uv_tcp_t *tcp)
         uv_ip_name((const struct sockaddr *)&address, self->address, sizeof self->address) != 0)
         *self->address = '\0';
     self->rpc.address = slice_of_string(self->address);
+    self->rpc.home = self->rpc.address;
+    if (*self->address != '\0' && address.ss_family == AF_INET6)
+        find_network(self, (struct sockaddr_in6 *)&address);
 }
 
 void peer_deinit(struct peer *self)

@@ -13,6 +13,7 @@
 struct peer {
     struct rpc_peer rpc;
     char address[INET6_ADDRSTRLEN]; /* "" if it is not known */
+    char network[INET6_ADDRSTRLEN]; /* of IPv6, the /64 */
     void *names;                    /* owned: what rpc.sans points to */
 };
 

@@ -23,21 +23,59 @@ static struct credentials credentials_of(const struct rpc_head *head)
     return credentials;
 }
 
-enum status caller_identify(struct rpc *rpc, const struct rpc_head *head,
-                            struct rpc_caller *ret_caller, struct error *error)
+static enum status find_principal(struct rpc *rpc, const struct rpc_head *head,
+                                  struct rpc_caller *caller, struct error *error)
 {
     struct auth *auth = rpc->options.auth;
     const struct credentials credentials = credentials_of(head);
 
-    *ret_caller = (struct rpc_caller){.is_known = true};
     if (!auth_is_on(auth))
         return STATUS_OK;
-    return auth_identify(auth, &credentials, clock_wall_ms(), &ret_caller->principal, error);
+    return auth_identify(auth, &credentials, clock_wall_ms(), &caller->principal, error);
 }
 
-void caller_forget(struct rpc_caller *caller)
+/* By what its requests are counted together. */
+static struct slice name_of(const struct rpc_caller *caller, const struct rpc_head *head)
+{
+    if (caller->principal != NULL)
+        return slice_of_string(caller->principal->name);
+    return head->peer == NULL ? SLICE_EMPTY : head->peer->home;
+}
+
+static enum status begin_quota(struct rpc *rpc, const struct rpc_head *head, enum reach reach,
+                               struct rpc_caller *caller, struct error *error)
+{
+    struct quotas *quotas = rpc->options.quotas;
+    int64_t now_ms;
+    enum status status;
+
+    if (quotas == NULL)
+        return STATUS_OK;
+    now_ms = clock_monotonic_ms();
+    status = quota_begin(quotas, name_of(caller, head), reach == REACH_HELD, now_ms, &caller->quota,
+                         &caller->retry_after_ms, error);
+    if (status == STATUS_OK && head->body_bytes > 0) {
+        caller->charged_bytes = head->body_bytes;
+        quota_charge(quotas, caller->quota, (size_t)head->body_bytes, now_ms);
+    }
+    return status;
+}
+
+enum status caller_identify(struct rpc *rpc, const struct rpc_head *head, enum reach reach,
+                            struct rpc_caller *ret_caller, struct error *error)
+{
+    enum status status;
+
+    *ret_caller = (struct rpc_caller){.is_known = true};
+    status = find_principal(rpc, head, ret_caller, error);
+    return status == STATUS_OK ? begin_quota(rpc, head, reach, ret_caller, error) : status;
+}
+
+void caller_forget(struct rpc *rpc, struct rpc_caller *caller)
 {
     principal_release(caller->principal);
+    if (caller->quota != NULL)
+        quota_end(rpc->options.quotas, caller->quota, caller->waits);
     *caller = (struct rpc_caller){0};
 }
 
@@ -86,27 +124,49 @@ static enum status refuse(uint8_t rights, const char *where, struct slice queue,
 enum status caller_admit(struct rpc_request *request, uint8_t rights, enum reach reach,
                          struct slice queue, struct error *error)
 {
-    const struct rpc_head head = {request->verb, request->path, request->headers, request->peer};
+    const struct rpc_head head = {.verb = request->verb,
+                                  .path = request->path,
+                                  .headers = request->headers,
+                                  .peer = request->peer};
     enum status status = STATUS_OK;
 
     if (!request->caller.is_known)
-        status = caller_identify(request->rpc, &head, &request->caller, error);
+        status = caller_identify(request->rpc, &head, reach, &request->caller, error);
     if (status != STATUS_OK)
         return status;
     return caller_may(&request->caller, rights, reach, queue, &request->scope, error);
 }
 
-/* The text in a string field of a message; empty if it has no such field. */
-static struct slice text_of(const ProtobufCMessage *message, const char *name)
+/* A field of a message, by its name; NULL if it has none such of that type. */
+static const void *field_of(const ProtobufCMessage *message, const char *name, ProtobufCType type)
 {
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
-    const char *text;
 
-    if (field == NULL || field->type != PROTOBUF_C_TYPE_STRING)
-        return SLICE_EMPTY;
-    text = *(const char *const *)(const void *)((const char *)message + field->offset);
-    return slice_of_string(text);
+    if (field == NULL || field->type != type)
+        return NULL;
+    return (const char *)message + field->offset;
+}
+
+struct slice caller_text_of(const ProtobufCMessage *message, const char *name)
+{
+    const char *const *text = field_of(message, name, PROTOBUF_C_TYPE_STRING);
+
+    return text == NULL ? SLICE_EMPTY : slice_of_string(*text);
+}
+
+static enum status begin_waiting(struct rpc_request *request, const ProtobufCMessage *message,
+                                 struct error *error)
+{
+    const int64_t *wait_ms = field_of(message, "wait_ms", PROTOBUF_C_TYPE_INT64);
+    struct rpc_caller *caller = &request->caller;
+    enum status status;
+
+    if (caller->quota == NULL || wait_ms == NULL || *wait_ms <= 0)
+        return STATUS_OK;
+    status = quota_wait(request->rpc->options.quotas, caller->quota, error);
+    caller->waits = status == STATUS_OK;
+    return status;
 }
 
 enum status caller_may_call(struct rpc_request *request, const ProtobufCMessage *message,
@@ -114,13 +174,27 @@ enum status caller_may_call(struct rpc_request *request, const ProtobufCMessage 
 {
     const struct method *method = request->method;
     struct slice queue = SLICE_EMPTY;
+    enum status status;
 
     if (request->caller.principal == NULL)
-        return STATUS_OK;
+        return begin_waiting(request, message, error);
     if (method->reach == REACH_QUEUE || method->reach == REACH_LISTED)
-        queue = text_of(message, "queue");
+        queue = caller_text_of(message, "queue");
     else if (method->reach == REACH_NAME)
-        queue = text_of(message, "name");
-    return caller_may(&request->caller, method->rights, method->reach, queue, &request->scope,
-                      error);
+        queue = caller_text_of(message, "name");
+    status =
+        caller_may(&request->caller, method->rights, method->reach, queue, &request->scope, error);
+    return status == STATUS_OK ? begin_waiting(request, message, error) : status;
+}
+
+void caller_finish(struct rpc_request *request)
+{
+    struct rpc_caller *caller = &request->caller;
+    int64_t body_bytes = (int64_t)request->body.size - caller->charged_bytes;
+
+    if (caller->quota != NULL)
+        quota_charge(request->rpc->options.quotas, caller->quota,
+                     request->reply.size + (size_t)(body_bytes > 0 ? body_bytes : 0),
+                     clock_monotonic_ms());
+    caller_forget(request->rpc, caller);
 }

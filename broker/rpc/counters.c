@@ -6,6 +6,17 @@
 
 #include "service/service.h"
 
+const char *limited_name(enum limited limited)
+{
+    static const char *const names[] = {
+#define X(name) [LIMITED_##name] = #name,
+        LIMITED_TABLE(X)
+#undef X
+    };
+
+    return names[limited];
+}
+
 void counters_sum(const struct counters *self, struct face_stats *ret)
 {
     *ret = (struct face_stats){

@@ -39,13 +39,34 @@
     X(received_bytes, "ackd_received_bytes_total", "counter", "Bytes read from sockets")           \
     X(sent_bytes, "ackd_sent_bytes_total", "counter", "Bytes written to sockets")
 
+/* Where more was asked for than there may be: the values of ackd_limited_total's label. */
+#define LIMITED_TABLE(X)                                                                           \
+    X(connections)                                                                                 \
+    X(connections_per_address)                                                                     \
+    X(requests_per_second)                                                                         \
+    X(bytes_per_second)                                                                            \
+    X(requests_per_caller)                                                                         \
+    X(waiters_per_caller)                                                                          \
+    X(request_memory)
+
+enum limited {
+#define X(name) LIMITED_##name,
+    LIMITED_TABLE(X)
+#undef X
+        LIMITED_COUNT
+};
+
 struct counters {
     /* The last row is for paths that are no method. */
     _Atomic int64_t requests[METHOD_COUNT + 1][STATUS_COUNT];
 #define X(field, metric, type, text) _Atomic int64_t field;
     TRAFFIC_TABLE(X)
 #undef X
+    _Atomic int64_t limited[LIMITED_COUNT];
 };
+
+/* "requests_per_second". */
+const char *limited_name(enum limited limited);
 
 static inline void counter_add(_Atomic int64_t *counter, int64_t by)
 {

@@ -56,6 +56,15 @@ static void put_requests(struct buffer *out, const struct counters *counters)
     }
 }
 
+static void put_limited(struct buffer *out, const struct counters *counters)
+{
+    metric_text_head(out, "ackd_limited_total", "counter",
+                     "Requests and connections refused at a limit");
+    for (int i = 0; i < LIMITED_COUNT; i++)
+        buffer_append_printf(out, "ackd_limited_total{limit=\"%s\"} %" PRId64 "\n",
+                             limited_name((enum limited)i), counter_get(&counters->limited[i]));
+}
+
 static void put_broker(struct buffer *out, const struct rpc_options *options, int64_t now_ms)
 {
     const struct counters *counters = options->counters;
@@ -75,6 +84,7 @@ static void put_broker(struct buffer *out, const struct rpc_options *options, in
                            "Memory of large decoded requests and of large replies being made",
                            (double)budget_used(options->calls_budget));
     put_requests(out, counters);
+    put_limited(out, counters);
 }
 
 static void put_process(struct buffer *out, const struct rpc_options *options)

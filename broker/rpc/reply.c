@@ -42,7 +42,7 @@ void reply_done_as(struct rpc_request *request, enum status status, int http_sta
         http_status = status_http(status);
         content_type = NULL;
     }
-    caller_forget(&request->caller);
+    caller_finish(request);
     request->http_status = http_status;
     request->content_type = content_type;
     counter_add(&request->rpc->options.counters->requests[row][status], 1);
@@ -61,17 +61,36 @@ static bool is_lost(struct rpc_request *request)
 }
 
 /* Too large for what others leave is not too large: it may be tried again. */
-static void blame_budget(const struct arena *arena, struct error *error)
+static void blame_budget(struct counters *counters, const struct arena *arena, struct error *error)
 {
     if (error->status != STATUS_TOO_LARGE || !arena->starved)
         return;
     error_set(error, STATUS_UNAVAILABLE,
               "the broker is busy with large requests and replies: try again, or ask for less");
+    counter_add(&counters->limited[LIMITED_request_memory], 1);
     error->limit = arena->budget->max_bytes;
     error->value = budget_used(arena->budget);
 }
 
-const char *rpc_header_line(enum status status)
+/* In whole seconds; a constant text needs no memory, which may be what is short. */
+static const char *retry_line(int64_t after_ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *line;
+    } rows[] = {
+        {1000, "Retry-After: 1"},   {2000, "Retry-After: 2"},   {4000, "Retry-After: 4"},
+        {8000, "Retry-After: 8"},   {15000, "Retry-After: 15"}, {30000, "Retry-After: 30"},
+        {60000, "Retry-After: 60"},
+    };
+    size_t row = 0;
+
+    while (row + 1 < sizeof rows / sizeof *rows && rows[row].ms < after_ms)
+        row++;
+    return rows[row].line;
+}
+
+const char *rpc_header_line(enum status status, int64_t retry_after_ms)
 {
     switch (status) {
     case STATUS_UNAUTHENTICATED:
@@ -79,7 +98,7 @@ const char *rpc_header_line(enum status status)
     case STATUS_UNAVAILABLE:
     case STATUS_STORE_FULL:
     case STATUS_RATE_LIMITED:
-        return "Retry-After: 1";
+        return retry_line(retry_after_ms);
     default:
         return NULL;
     }
@@ -90,11 +109,11 @@ void reply_error(struct rpc_request *request, const struct error *why)
     struct error told = *why;
     const struct error *error = &told;
 
-    blame_budget(request->arena, &told);
+    blame_budget(request->rpc->options.counters, request->arena, &told);
     buffer_clear(&request->reply, SIZE_MAX);
     rpc_error_body(error, &request->reply);
     if (request->header_line == NULL)
-        request->header_line = rpc_header_line(error->status);
+        request->header_line = rpc_header_line(error->status, request->caller.retry_after_ms);
     reply_done_as(request, error->status, status_http(error->status), CONTENT_JSON);
 }
 

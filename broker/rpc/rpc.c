@@ -36,7 +36,7 @@ int64_t rpc_body_bytes_max(const struct rpc *self)
 
 bool rpc_admits(const struct rpc *self)
 {
-    return auth_is_on(self->options.auth);
+    return auth_is_on(self->options.auth) || self->options.quotas != NULL;
 }
 
 bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller *ret_caller,
@@ -49,14 +49,14 @@ bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller 
     *ret_refusal = ERROR_NONE;
     if (method == NULL || !slice_equal(head->verb, slice_of_string("POST")))
         return false; /* whatever the answer is, it needs no body */
-    return caller_identify(self, head, ret_caller, ret_refusal) == STATUS_OK &&
+    return caller_identify(self, head, method->reach, ret_caller, ret_refusal) == STATUS_OK &&
            caller_may(ret_caller, method->rights, method->reach, SLICE_EMPTY, &scope,
                       ret_refusal) == STATUS_OK;
 }
 
-void rpc_dismiss(struct rpc_caller *caller)
+void rpc_dismiss(struct rpc *self, struct rpc_caller *caller)
 {
-    caller_forget(caller);
+    caller_forget(self, caller);
 }
 
 void rpc_begin(struct rpc *self, struct rpc_request *request)

@@ -27,6 +27,7 @@
 #include "codec/codec.h"
 #include "rpc/counters.h"
 #include "rpc/method.h"
+#include "rpc/quota.h"
 #include "service/service.h"
 
 /* The header fields that matter here; the net layer collects them by this table. Names in lower
@@ -52,6 +53,7 @@ struct rpc_options {
     struct counters *counters;
     const struct budget *calls_budget; /* of the requests' arenas; or NULL */
     struct auth *auth;                 /* NULL: everybody may do everything */
+    struct quotas *quotas;             /* NULL: nobody's requests are bounded */
     const char *version;
     int64_t started_unix_ms;
     int64_t metrics_queues; /* in /metrics by themselves; and so many datasets */
@@ -64,6 +66,7 @@ struct rpc {
 /* Who is at the other end of the connection; lives as long as that does. */
 struct rpc_peer {
     struct slice address; /* "10.1.2.3", without the port; empty: not known */
+    struct slice home;    /* the same, but of IPv6 the /64: whose it is, for bounds */
     /* The verified client certificate's names, such as "URI:spiffe://example/worker" and
      * "DNS:worker.example"; none without one. */
     const struct slice *sans;
@@ -77,12 +80,17 @@ struct rpc_head {
     struct slice path;
     const struct slice *headers; /* RPC_HEADER_COUNT */
     const struct rpc_peer *peer; /* NULL: not known */
+    int64_t body_bytes;          /* as the head says; 0: none, or it does not */
 };
 
 /* Who makes a request, once that was asked. */
 struct rpc_caller {
     bool is_known;
     struct principal *principal; /* referenced; NULL: authentication is off */
+    struct quota *quota;         /* its bounds; NULL: none */
+    int64_t charged_bytes;       /* of the request's body, to the quota */
+    int64_t retry_after_ms;      /* where it is refused for the moment */
+    bool waits;                  /* the quota counts the request among those that may */
 };
 
 struct rpc_request {
@@ -129,7 +137,7 @@ bool rpc_admits(const struct rpc *self);
 bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller *ret_caller,
                struct error *ret_refusal);
 /* The request came to nothing, or its caller is to be asked again by rpc_begin. */
-void rpc_dismiss(struct rpc_caller *caller);
+void rpc_dismiss(struct rpc *self, struct rpc_caller *caller);
 void rpc_begin(struct rpc *self, struct rpc_request *request);
 /* The client has gone or waits no longer. Not after `done`. */
 void rpc_cancel(struct rpc_request *request);
@@ -138,6 +146,6 @@ void rpc_cancel(struct rpc_request *request);
 void rpc_error_body(const struct error *error, struct buffer *out);
 /* The header line that goes with an error of this status: whom to be, when to try again; or NULL.
  */
-const char *rpc_header_line(enum status status);
+const char *rpc_header_line(enum status status, int64_t retry_after_ms);
 
 #endif

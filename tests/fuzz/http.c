@@ -26,11 +26,13 @@ static const char *const rpc_names[] = {
 };
 
 static _Atomic int64_t memory_bytes;
+static _Atomic int64_t memory_refused;
 static struct http_request *spare; /* a request's memory serves the next one, in this run only */
 static struct http_limits limits = {
     .body_bytes_max = BODY_BYTES_MAX,
     .memory_bytes_max = 1 << 20,
     .memory_bytes = &memory_bytes,
+    .memory_refused = &memory_refused,
     .spare = &spare,
 };
 

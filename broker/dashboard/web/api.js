@@ -33,20 +33,6 @@ export const token = {
   clear: () => sessionStorage.removeItem(TOKEN),
 };
 
-const denied = new Map(); // method -> the token that may not call it
-
-// What not everybody may ask: null for who may not, who is not made to ask again.
-export async function callIfAllowed(method, request, signal) {
-  if (denied.has(method) && denied.get(method) === token.get()) return null;
-  try {
-    return await call(method, request, signal);
-  } catch (error) {
-    if (error.code !== "permission_denied") throw error;
-    denied.set(method, token.get());
-    return null;
-  }
-}
-
 // call("QueueService/List", { pageSize: 100 }, signal)
 export async function call(method, request = {}, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
@@ -83,14 +69,20 @@ async function readBody(reply, signal) {
   }
 }
 
-// Every item of a list that comes in pages, but at most `max`: { items, complete }
+const PAGE = 1000;
+const PAGES_MAX = 40; // pages may be short, or empty
+
+// Every item of a list that comes in pages, but at most `max`, a page more or less:
+// { items, complete }
 export async function callPages(method, request, field, max, signal) {
   const items = [];
   let pageToken = "";
+  let pages = 0;
   do {
-    const page = await call(method, { ...request, pageSize: 1000, pageToken }, signal);
+    const page = await call(method, { ...request, pageSize: PAGE, pageToken }, signal);
     items.push(...(page[field] ?? []));
     pageToken = page.nextPageToken ?? "";
-  } while (pageToken !== "" && items.length < max);
+    pages += 1;
+  } while (pageToken !== "" && items.length < max && pages < PAGES_MAX);
   return { items, complete: pageToken === "" };
 }

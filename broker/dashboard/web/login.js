@@ -32,7 +32,7 @@ export function loginForm(refusal, entered) {
       refusal && `It said: ${sentence(refusal)}`),
     h("label", { for: "token" }, "Token"), input,
     h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Log in")),
-    h("p", { class: "muted" }, "To see everything it takes ", h("code", {}, "read"), " on all queues; to ",
-      "pause, redrive or delete, ", h("code", {}, "admin"), ":"),
+    h("p", { class: "muted" }, "To see everything it takes ", h("code", {}, "read"),
+      " on all queues; to pause, redrive or delete, ", h("code", {}, "admin"), ":"),
     h("pre", {}, "ackctl token create NAME --grant read:'*'"));
 }

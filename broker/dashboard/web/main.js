@@ -8,6 +8,7 @@
 // the address alone says what is on the screen.
 
 import { Away, Refused, token } from "./api.js";
+import { askCaller, callerName, forgetCaller, isCallerKnown, may } from "./caller.js";
 import { closeDialogs, notice } from "./dialog.js";
 import { h, setText } from "./dom.js";
 import { duration, sentence } from "./format.js";
@@ -26,8 +27,10 @@ const place = document.getElementById("view");
 const connection = document.getElementById("connection");
 const away = document.getElementById("away");
 const logout = document.getElementById("logout");
+const who = document.getElementById("who");
+const brokerLink = document.querySelector('header nav a[href="#/broker"]');
 
-let view = null;
+let view = null; // none before it is known who calls
 let answeredAt = null; // performance.now() of the last round that went well
 
 const poller = new Poller({ round, failed });
@@ -35,13 +38,14 @@ const context = { soon: () => poller.soon(), act };
 
 async function round(signal) {
   const begun = performance.now();
+  await askCaller(signal);
+  if (view === null) enter();
   await view.round(signal);
   answeredAt = performance.now();
   if (view.element.parentElement !== place) place.replaceChildren(view.element);
   away.hidden = true;
   place.classList.remove("stale");
-  logout.hidden = token.get() === null;
-  setText(connection, `Live, answered in ${duration(answeredAt - begun)}`);
+  setText(connection, `Live, answered in ${duration(Math.round(answeredAt - begun))}`);
   connection.dataset.state = "live";
 }
 
@@ -59,9 +63,12 @@ function failed(error) {
 function wantLogin(error) {
   const refusal = token.get() === null ? null : error.message;
   poller.stop();
+  leave();
   closeDialogs();
   token.clear();
+  forgetCaller();
   logout.hidden = true;
+  who.hidden = true;
   away.hidden = true;
   place.classList.remove("stale");
   place.replaceChildren(loginForm(refusal, () => poller.soon()));
@@ -84,7 +91,10 @@ function showAway(error) {
 // Who may not see this is not made to ask again and again.
 function showRefusal(error) {
   if (!(error instanceof Refused)) console.error(error);
-  if (error.code === "permission_denied") poller.stop();
+  if (error.code === "permission_denied") {
+    poller.stop();
+    forgetCaller();
+  }
   place.replaceChildren(h("div", { class: "empty" },
     h("p", { class: "empty-title" }, error instanceof Refused ? "Refused" : "This page failed"),
     h("p", { class: "error" }, sentence(error.message)),
@@ -114,16 +124,29 @@ function pathOf(address) {
 }
 
 function open() {
-  const [name, ...rest] = pathOf(location.hash);
-  const make = VIEWS[name] ?? VIEWS[""];
   poller.stop();
-  view?.stopped?.();
-  view = make(context, ...rest);
+  leave();
+  if (isCallerKnown()) enter();
+  poller.soon();
+}
+
+// Makes the view that the address names.
+function enter() {
+  const [name, ...rest] = pathOf(location.hash);
+  view = (VIEWS[name] ?? VIEWS[""])(context, ...rest);
   document.title = `${view.title} · ackd`;
   place.replaceChildren(view.element);
   view.started?.();
   markNavigation(name);
-  poller.soon();
+  who.hidden = callerName() === "";
+  setText(who, callerName());
+  logout.hidden = token.get() === null;
+  brokerLink.hidden = !may("read");
+}
+
+function leave() {
+  view?.stopped?.();
+  view = null;
 }
 
 function markNavigation(name) {
@@ -141,7 +164,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 logout.addEventListener("click", () => {
   token.clear();
-  logout.hidden = true;
+  forgetCaller();
   open();
 });
 addEventListener("hashchange", () => {

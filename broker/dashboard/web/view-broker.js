@@ -31,8 +31,8 @@ const STORE = [
 
 const TILES = [["Requests", null], ["Refused", null], ["Commits", null], ["Sessions", null],
   ["Leases", null], ["Connections", null], ["Store used", null]];
-const FACTS = ["Version", "Up since", "Up for", "Clock ahead of yours", "Store used", "Publish until",
-  "Requests", "Refused"];
+const FACTS = ["Version", "Up since", "Up for", "Clock ahead of yours", "Store used",
+  "Publish until", "Requests", "Refused"];
 
 const number = (title, value, extra = {}) => (
   { title, number: true, value, cell: (shard) => compact(value(shard)), ...extra });
@@ -72,7 +72,7 @@ export function brokerView() {
     empty: empty("No shards") });
   const refusals = new Table({ label: "Refusals", columns: REFUSALS, sort: "Count",
     descending: true, key: ({ status }) => status,
-    empty: empty("Nothing was refused", "Every request since the broker started was carried out.") });
+    empty: empty("Nothing was refused", "Every request since the start was carried out.") });
 
   return {
     title: "Broker",

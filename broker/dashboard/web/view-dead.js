@@ -5,15 +5,16 @@
 //
 // Redrive and delete name the letters of the group by their IDs: exactly those that the question
 // counted, whatever died meanwhile. A queue without dedup can't look up IDs: there the broker
-// selects by reason and error.
+// selects by reason and error; and where there are more than are read, it selects all.
 
 import { call, callPages } from "./api.js";
+import { may } from "./caller.js";
 import { confirmed } from "./dialog.js";
 import { data, empty, h, link, setText } from "./dom.js";
 import { count, num, plural, time, word } from "./format.js";
 import { Table } from "./table.js";
 
-const LETTERS_MAX = 20000;
+const LETTERS_MAX = 10_000;
 const DONE = { Redrive: "Redriven", Delete: "Deleted" };
 const IDS_MAX = 10000; // of one request
 const AGAIN_MS = 5000; // the list is long: it is read again when the number has changed, or so late
@@ -22,7 +23,7 @@ export function deadTab(context, name) {
   let queue = null;
   let readAt = -AGAIN_MS;
   let readOf = null;
-  const says = h("p", { class: "muted" });
+  const says = h("p", { class: "says" });
   const all = h("div", { class: "buttons" });
   const table = new Table({ label: "Dead letters by error",
     columns: columnsOf(name, askAndDo),
@@ -30,11 +31,12 @@ export function deadTab(context, name) {
     filter: (group) => `${group.reason} ${group.error}`,
     empty: empty("No dead letters", "No task of this queue was given up.") });
 
+  // `groups`: null for every dead letter of the queue, also those that come meanwhile.
   async function askAndDo(verb, groups) {
-    const letters = groups.reduce((sum, group) => sum + group.ids.length, 0);
-    const what = plural(letters, "dead letter");
-    const text = verb === "Delete" ? "They are gone for good. Their IDs may be published again."
-      : "They become ready again, with their failures and losses at 0.";
+    const what = plural(groups ? lettersIn(groups) : num(queue.counts?.dead), "dead letter");
+    const text = [verb === "Delete" ? "They are gone for good. Their IDs may be published again."
+      : "They become ready again, with their failures and losses at 0.",
+    groups ? "" : "So do those that die until it is done."].join(" ");
     if (!await confirmed({ title: `${verb} ${what}?`, text, action: `${verb} ${what}`,
       danger: verb === "Delete" })) return;
     readOf = null;
@@ -53,23 +55,29 @@ export function deadTab(context, name) {
       const groups = groupsOf(items);
       readOf = dead;
       readAt = performance.now();
-      setText(says, complete ? "" : `The first ${count(items.length)} of ${count(dead)}.`);
-      showAll(all, groups, askAndDo);
+      setText(says, complete ? "" : `Grouped are the first ${count(items.length)} of ${
+        count(dead)} dead letters. The buttons of a group act on those counted.`);
+      if (may("admin", name)) showAll(all, complete ? groups : null, dead, askAndDo);
       table.show(groups);
     },
   };
 }
 
-function showAll(place, groups, askAndDo) {
-  const letters = groups.reduce((sum, group) => sum + group.ids.length, 0);
-  const signature = groups.map((group) => `${group.key}${group.ids.length}`).join("\n");
+function lettersIn(groups) {
+  return groups.reduce((sum, group) => sum + group.ids.length, 0);
+}
+
+// Buttons for all groups at once, where there is more than one, or (null) more than was read.
+function showAll(place, groups, dead, askAndDo) {
+  const letters = groups ? lettersIn(groups) : dead;
+  const signature = JSON.stringify([letters, groups?.map(({ key, ids }) => [key, ids.length])]);
+  const button = (verb, danger) => h("button", { type: "button", class: danger ? "danger" : null,
+    onclick: () => askAndDo(verb, groups) }, `${verb} all ${count(letters)}`);
+
   if (place.dataset.signature === signature) return;
   place.dataset.signature = signature;
-  place.replaceChildren(...(groups.length < 2 ? [] : [
-    h("button", { type: "button", onclick: () => askAndDo("Redrive", groups) },
-      `Redrive all ${count(letters)}`),
-    h("button", { type: "button", class: "danger", onclick: () => askAndDo("Delete", groups) },
-      `Delete all ${count(letters)}`)]));
+  place.replaceChildren(...(groups && groups.length < 2 ? []
+    : [button("Redrive", false), button("Delete", true)]));
 }
 
 function groupsOf(letters) {
@@ -90,8 +98,10 @@ function groupsOf(letters) {
 }
 
 async function carryOut(queue, verb, groups) {
+  const selections = groups ? groups.flatMap((group) => selectionsOf(queue, group))
+    : [{ all: true }];
   let number = 0;
-  for (const selection of groups.flatMap((group) => selectionsOf(queue, group))) {
+  for (const selection of selections) {
     const reply = await call(`DeadLetterService/${verb}`, { queue: queue.name, selection });
     number += num(verb === "Delete" ? reply.deleted : reply.redriven);
   }
@@ -127,7 +137,7 @@ function columnsOf(name, askAndDo) {
       node: (group) => link(group.ids[0], "queues", name, "tasks", group.ids[0]) },
     { title: "Last", minor: true, value: (group) => group.lastUnixMs,
       cell: (group) => time(group.lastUnixMs) },
-    { title: "Actions",
+    ...(may("admin", name) ? [{ title: "Actions",
       node: () => h("span", { class: "buttons" }, button("Redrive", false), button("Delete", true)),
       refresh: (element, group) => {
         current.set(element, group);
@@ -135,6 +145,6 @@ function columnsOf(name, askAndDo) {
           child.setAttribute("aria-label", `${child.textContent} ${
             plural(group.ids.length, "dead letter")}: ${group.error || group.reason}`);
         }
-      } },
+      } }] : []),
   ];
 }

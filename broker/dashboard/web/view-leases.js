@@ -1,67 +1,107 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// view-leases.js -- what is being worked on: by whom, for how long, and what seems stuck.
-//
-// Stuck is what is kept alive while nothing comes of it. The broker can't look into a worker, so
-// this is a guess by age: a lease held five times as long as this queue's tasks take on average,
-// and a minute at least. A task with a checkpoint has shown that it gets on, and has four times as
-// long.
+// view-leases.js -- what is being worked on: by whom, for how long, and what is stuck: kept alive
+// while its task comes no nearer to its end. How long without progress that takes can be chosen.
 
-import { brokerNow, call } from "./api.js";
+import { brokerNow, call, callPages } from "./api.js";
 import { empty, h, link, setText } from "./dom.js";
-import { count, duration, NONE, num, time } from "./format.js";
+import { count, duration, lasting, NONE, num, plural, time } from "./format.js";
 import { Table } from "./table.js";
 
 const LEASES_MAX = 1000;
-const STUCK_FACTOR = 5;
-const STUCK_MIN_MS = 60 * 1000;
-const STUCK_UNKNOWN_MS = 10 * 60 * 1000; // while nothing is done yet
-const CHECKPOINT_FACTOR = 4;
-const MEAN_NEEDS = 5; // done tasks
+const STUCK_CHOICES_MS = [60_000, 300_000, 600_000, 1_800_000, 3_600_000, 21_600_000, 86_400_000];
+const SESSIONS_AGAIN_MS = 10_000;
 
-function stuckAfterMs(queue) {
-  const done = num(queue.counts?.done);
-  if (done < MEAN_NEEDS) return STUCK_UNKNOWN_MS;
-  return Math.max(STUCK_MIN_MS, (num(queue.usefulLeaseMs) / done) * STUCK_FACTOR);
+// Of the whole page, so that all views mean the same.
+let stuckAfterMs = 600_000;
+
+// "Stuck: without progress for [10 m]"
+export function stuckChoice(changed) {
+  const select = h("select", { id: "stuck-after", onchange: () => {
+    stuckAfterMs = Number(select.value);
+    changed();
+  } }, STUCK_CHOICES_MS.map((ms) => (
+    h("option", { value: String(ms), selected: ms === stuckAfterMs }, lasting(ms)))));
+  return [h("label", { for: "stuck-after" }, "Stuck: without progress for"), select];
 }
 
-// The queue's leases, each with `worker`, `ageMs` and `stuck`; and its sessions.
-export async function askLeases(queue, signal) {
-  const [tasks, sessions] = await Promise.all([
-    call("TaskService/List", { queue: queue.name, state: "TASK_STATE_LEASED",
-      pageSize: LEASES_MAX }, signal),
-    call("SessionService/List", { queue: queue.name }, signal),
-  ]);
-  const workers = new Map((sessions.sessions ?? []).map((session) => [session.sessionId, session]));
+// The queue's leases, or the stuck ones, or the first of them: each with `ageMs`, `stuck`, and
+// `idleMs` since it last told progress.
+export async function askLeases(queue, onlyStuck, signal) {
+  const { items, complete } = await callPages("TaskService/List", { queue,
+    state: "TASK_STATE_LEASED", ...(onlyStuck && { minStalledMs: stuckAfterMs }) },
+  "tasks", LEASES_MAX, signal);
   const now = brokerNow();
-  const leases = (tasks.tasks ?? []).map((task) => {
-    const ageMs = Math.max(0, now - num(task.leasedUnixMs));
-    return { ...task, ageMs, worker: workers.get(task.sessionId)?.worker ?? "",
-      stuck: ageMs > stuckAfterMs(queue) * (task.hasCheckpoint ? CHECKPOINT_FACTOR : 1) };
+  const leases = items.map((task) => {
+    const idleMs = Math.max(0, now - num(task.progressUnixMs));
+    return { ...task, ageMs: Math.max(0, now - num(task.leasedUnixMs)), idleMs,
+      stuck: idleMs >= stuckAfterMs };
   });
-  return { leases, sessions: sessions.sessions ?? [], whole: !tasks.nextPageToken };
+  return { leases, complete };
 }
 
 export function leasesTab(context, name) {
-  const says = h("p", { class: "muted" });
+  const sessionOf = sessionsOf(name);
+  const only = h("input", { type: "checkbox", id: "only-stuck", onchange: () => context.soon() });
+  const says = h("p", { class: "says" });
   const table = new Table({
-    label: "Leases", columns: columnsOf(name), key: (task) => task.taskId, sort: "Age",
-    descending: true, filter: (task) => `${task.taskId} ${task.worker} ${task.dataset ?? ""}`,
+    label: "Leases", columns: columnsOf(name), key: (task) => task.taskId, sort: "No progress",
+    descending: true,
+    filter: ({ taskId, holder, dataset = "" }) => (
+      [taskId, holder.worker, holder.pod, holder.node, dataset].join(" ")),
     empty: empty("Nothing is leased", "Workers hold no task of this queue."),
   });
+  const noneStuck = empty("Nothing is stuck", "Every lease has told progress in that time, or is " +
+    "younger. Workers tell it by a checkpoint or with a heartbeat.");
+  const noneLeased = table.empty;
 
   return {
-    element: h("div", {}, says, table.element),
+    element: h("div", {},
+      h("div", { class: "tools" }, stuckChoice(() => context.soon()),
+        h("span", { class: "choice" }, only, h("label", { for: "only-stuck" }, "Only these"))),
+      says, table.element),
     async round(signal, queue) {
-      const { leases, whole } = await askLeases(queue, signal);
-      const stuck = leases.filter((task) => task.stuck).length;
-      setText(says, leases.length === 0 ? "" :
-        `${whole ? "" : `The first ${count(leases.length)} of ${count(queue.counts?.leased)}. `}` +
-        `${count(stuck)} stuck: held for over ${duration(stuckAfterMs(queue))}, or with a ` +
-        `checkpoint for over ${duration(stuckAfterMs(queue) * CHECKPOINT_FACTOR)}.`);
-      table.show(leases);
+      const { leases, complete } = await askLeases(name, only.checked, signal);
+      const holders = await sessionOf(leases, signal);
+      const leased = num(queue.counts?.leased);
+      setText(says, saysOf(leases, complete, only.checked, leased));
+      table.empty = only.checked && leased > 0 ? noneStuck : noneLeased;
+      table.show(leases.map((task) => ({ ...task, holder: holders.get(task.sessionId) ?? {} })));
     },
   };
+}
+
+function saysOf(leases, complete, onlyStuck, leased) {
+  const stuck = leases.filter((task) => task.stuck).length;
+
+  if (leases.length === 0) return "";
+  if (onlyStuck) {
+    return complete ? `${count(stuck)} stuck of ${plural(leased, "lease")}.`
+      : `The first ${count(stuck)} that are stuck, of ${plural(leased, "lease")}.`;
+  }
+  return complete ? `${count(stuck)} stuck.`
+    : `The first ${count(leases.length)} of ${plural(leased, "lease")}, ${count(stuck)} of them ` +
+      "stuck. “Only these” looks through all.";
+}
+
+// (leases) -> the sessions that hold them, by ID. Who a session is does not change.
+function sessionsOf(queue) {
+  let known = new Map();
+  let askedAt = -SESSIONS_AGAIN_MS;
+
+  return async (leases, signal) => {
+    const strange = leases.some(({ sessionId }) => sessionId && !known.has(sessionId));
+    if (strange && performance.now() - askedAt >= SESSIONS_AGAIN_MS) {
+      const { sessions = [] } = await call("SessionService/List", { queue }, signal);
+      known = new Map(sessions.map((session) => [session.sessionId, session]));
+      askedAt = performance.now();
+    }
+    return known;
+  };
+}
+
+function holderOf({ holder, sessionId }) {
+  return holder.worker || holder.pod || (sessionId ? "unnamed" : "no session");
 }
 
 function columnsOf(name) {
@@ -73,10 +113,14 @@ function columnsOf(name) {
       node: (task) => h("span", {}, link(task.taskId, "queues", name, "tasks", task.taskId),
         h("span", { class: "chip bad" }, "stuck")),
       refresh: (element, task) => { element.lastChild.hidden = !task.stuck; } },
-    { title: "Worker", wide: true, value: (task) => task.worker,
-      cell: (task) => task.worker || (task.sessionId ? "unnamed" : "no session") },
+    { title: "Worker", wide: true, value: holderOf, cell: holderOf },
+    { title: "Node", wide: true, minor: true, value: ({ holder }) => holder.node ?? "",
+      cell: ({ holder }) => holder.node || NONE },
     { title: "Age", number: true, value: (task) => task.ageMs,
       cell: (task) => duration(task.ageMs) },
+    { title: "No progress", number: true, value: (task) => task.idleMs,
+      hint: "Since the last checkpoint or heartbeat that told progress, or since the lease",
+      cell: (task) => duration(task.idleMs) },
     { title: "Ends", minor: true, value: (task) => num(task.dueUnixMs),
       hint: "The ack deadline; a session's leases live as long as it does",
       cell: (task) => (num(task.dueUnixMs) === 0 ? NONE : time(task.dueUnixMs)) },

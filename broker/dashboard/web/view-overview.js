@@ -76,7 +76,7 @@ const COLUMNS = [
     } },
   { title: "Done", number: true, minor: true, value: (dataset) => num(dataset.counts?.done),
     cell: (dataset) => `${count(dataset.counts?.done)} / ${count(totalOf(dataset))}` },
-  { title: "Dead", number: true, value: (dataset) => num(dataset.counts?.dead),
+  { title: "Dead", number: true, minor: true, value: (dataset) => num(dataset.counts?.dead),
     cell: (dataset) => compact(num(dataset.counts?.dead)) },
   { title: "Rate", number: true, minor: true, hint: "Done a second, over the last minute",
     value: (dataset) => num(dataset.donePerS), cell: (dataset) => rate(num(dataset.donePerS)) },

@@ -3,6 +3,7 @@
 // view-queue.js -- one queue: its head with pause and resume, and a tab for each thing in it.
 
 import { call } from "./api.js";
+import { may } from "./caller.js";
 import { confirmed } from "./dialog.js";
 import { data, h, hrefOf, setText } from "./dom.js";
 import { count, num } from "./format.js";
@@ -30,6 +31,8 @@ export function queueView(context, name, tabName = "", ...rest) {
     : make(context, name, ...rest);
   const paused = h("span", { class: "chip", hidden: true }, "paused");
   const pause = h("button", { type: "button", hidden: true }, "");
+  const readOnly = may("admin", name) ? null : h("p", { class: "muted" },
+    "Read only: what changes it takes the right ", h("code", {}, "admin"), " on this queue.");
   const counts = new Map();
   let queue = null;
 
@@ -50,13 +53,13 @@ export function queueView(context, name, tabName = "", ...rest) {
     const badge = counter && h("span", { class: "badge" });
     if (counter) counts.set(counter, badge);
     return h("a", { href: path === "" ? hrefOf("queues", name) : hrefOf("queues", name, path),
-      "aria-current": path === tabName ? "page" : null }, label, badge);
+      "aria-current": path === tabName ? "page" : null }, label, " ", badge);
   }
 
   return {
     title: `${name}: ${title}`,
     element: h("section", {},
-      h("div", { class: "head" }, h("h1", {}, data(name)), paused, pause),
+      h("div", { class: "head" }, h("h1", {}, data(name)), paused, pause, readOnly),
       h("nav", { class: "tabs", "aria-label": `Queue ${name}` }, TABS.map(tabLink)),
       tab.element),
     started: () => tab.started?.(),
@@ -64,7 +67,7 @@ export function queueView(context, name, tabName = "", ...rest) {
     async round(signal) {
       queue = (await call("QueueService/Get", { name }, signal)).queue;
       paused.hidden = !queue.paused;
-      pause.hidden = false;
+      pause.hidden = readOnly !== null;
       setText(pause, queue.paused ? "Resume" : "Pause");
       for (const [counter, badge] of counts) {
         setText(badge, num(counter(queue)) === 0 ? "" : count(counter(queue)));

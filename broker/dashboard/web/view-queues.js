@@ -2,7 +2,8 @@
 //
 // view-queues.js -- all queues: the sums, charts, and a table.
 
-import { callIfAllowed, callPages } from "./api.js";
+import { call, callPages } from "./api.js";
+import { may } from "./caller.js";
 import { ChartSet } from "./charts.js";
 import { empty, h, link, setText, tiles } from "./dom.js";
 import { compact, count, duration, NONE, num, percent, rate } from "./format.js";
@@ -64,7 +65,7 @@ export function queuesView() {
     stopped: () => charts.stop(),
     async round(signal) {
       const [{ items: queues, complete }, stats] = await Promise.all([
-        askQueues("", signal), callIfAllowed("AdminService/Stats", {}, signal),
+        askQueues("", signal), may("read") ? call("AdminService/Stats", {}, signal) : null,
       ]);
       const wanted = complete ? "" : table.wanted;
       const shown = wanted === "" ? queues : (await askQueues(wanted, signal)).items;
@@ -76,8 +77,9 @@ export function queuesView() {
       showStates(states, sums, total);
       charts.element.lastChild.hidden = stats === null;
       charts.show(total, now);
-      setText(says, complete ? "" : `The first ${count(queues.length)} queues${stats
-        ? ` of ${count(totalsOf(stats).queues)}` : ""}, and their sums. The filter finds the others.`);
+      setText(says, complete ? "" : `The first ${count(queues.length)} queues${
+        stats ? ` of ${count(totalsOf(stats).queues)}` : ""}, and their sums. The filter finds ` +
+        "the others.");
       table.show(shown);
     },
   };

@@ -116,9 +116,10 @@ export async function makeQueue(queue, { tasks = 0, config = {}, dataset = "d" }
   if (tasks > 0) await call("TaskService/Publish", { queue, dataset, tasks: made });
 }
 
-// Leases so many tasks by a session of this worker.
-export async function work(queue, worker, maxTasks) {
-  const { sessionId } = await call("SessionService/Open", { queue, worker, sessionMs: 600_000 });
+// Leases so many tasks by a session of this worker, in that pod, on that node.
+export async function work(queue, worker, maxTasks, at = {}) {
+  const { sessionId } = await call("SessionService/Open", { queue, worker, sessionMs: 600_000,
+    ...at });
   const { tasks = [] } = await call("TaskService/Lease", { queue, sessionId, maxTasks });
   assert.equal(tasks.length, maxTasks);
   return tasks;

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { ack, call, cell, close, eventually, fail, finish, launch, legend, live, makeQueue, open, row,
-  shows, url, work } from "./browser.mjs";
+import { ack, call, cell, close, eventually, fail, finish, launch, legend, live, makeQueue, open,
+  row, shows, url, work } from "./browser.mjs";
 
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChw" +
   "GA60e6kgAAAABJRU5ErkJggg==", "base64");
@@ -155,21 +155,28 @@ describe("an operator", { timeout: 120_000 }, () => {
   test("reads a task's history from publish to the dead letters, and redrives it", async () => {
     await makeQueue("storied", { tasks: 1, config: { maxFailures: 2, backoffMinMs: 0,
       backoffMaxMs: 0 } });
-    await fail(await work("storied", "w1", 1), "first");
+    const at = { pod: "ocr-9c", podNamespace: "batch", node: "spot-3" };
+    await fail(await work("storied", "w1", 1, at), "no such file");
+    const [task] = await work("storied", "w2", 1);
     const page = await open("queues/storied/tasks/t-0");
-    await page.getByText("Failed 1 time, of 2 at most").waitFor();
-    const [task] = await work("storied", "pod-7", 1);
-    await page.getByText("Leased by pod-7").waitFor();
+    const steps = page.locator(".story li");
+    const step = (text) => steps.filter({ hasText: text });
+    await shows(steps.nth(0), /^[-0-9: ]+Published$/);
+    await shows(steps.nth(1), /Delivery 1: failed after .*worker w1pod ocr-9cnode spot-3no such/);
+    await shows(steps.nth(2), /Delivery 2: at work for .* no progress told yet/);
     await call("TaskService/SaveCheckpoint", { leaseToken: task.leaseToken, data: "aGFsZg==" });
-    await page.getByText("A checkpoint is saved").waitFor();
-    await fail([task], "second");
-    await page.getByText("Dead letter: failures").waitFor();
-    await page.locator(".story").getByText("second").waitFor();
+    await step("Delivery 2").getByText("a checkpoint is saved").waitFor();
+    await shows(step("Delivery 2"), /last progress .* ago/);
+    await fail([task], "Traceback\nCUDA out of memory");
+    await step("Delivery 2: failed").getByText("it made the task a dead letter").waitFor();
+    await step(/Dead letter: failures/).waitFor();
     await page.getByText('"page": 0').waitFor();
     await page.screenshot({ path: "../screenshots/history.png" });
     await page.getByRole("button", { name: "Redrive" }).click();
     await page.getByRole("button", { name: "Redrive 1 dead letter" }).click();
-    await page.getByText("Ready: waits for a worker").waitFor();
+    await step("Redriven: ready again").waitFor();
+    await step("Ready: waits for a worker").waitFor();
+    assert.equal(await steps.count(), 5);
     await finish(page, "history-redriven");
   });
 
@@ -198,33 +205,51 @@ describe("an operator", { timeout: 120_000 }, () => {
     await finish(page, "result");
   });
 
-  test("sees who works on what, and which leases are stuck", async () => {
+  test("sees who works on what and where, and which leases are stuck", async () => {
     await makeQueue("busy", { tasks: 3 });
-    const [, second] = await work("busy", "ocr-7f.node-3", 3);
-    await call("TaskService/SaveCheckpoint", { leaseToken: second.leaseToken, data: "aGFsZg==" });
+    const tasks = await work("busy", "ocr-7f", 3, { pod: "ocr-7f", node: "spot-3" });
     const page = await open("queues/busy/leases");
-    await shows(await cell(page, "t-0", "Worker"), "ocr-7f.node-3");
-    await page.getByText("0 stuck").waitFor();
+    await shows(await cell(page, "t-0", "Worker"), "ocr-7f");
+    await shows(await cell(page, "t-0", "Node"), "spot-3");
+    await page.getByText("0 stuck.").waitFor();
+    // As it will be when the clock says so: t-1 was at work for an hour, and told progress.
+    const begun = { "t-0": 60, "t-1": 60, "t-2": 3 };
+    const moved = { "t-0": 20, "t-1": 5, "t-2": 3 };
     await page.route("**/ackd.v1.TaskService/List", async (route) => {
       const response = await route.fetch();
       const json = await response.json();
-      for (const task of json.tasks) { // as they will be when the clock says so
-        const minutes = { "t-0": 60, "t-1": 30 }[task.taskId] ?? 0;
-        task.leasedUnixMs = String(Number(task.leasedUnixMs) - minutes * 60_000);
+      const before = (unixMs, minutes) => String(Number(unixMs) - minutes * 60_000);
+      for (const task of json.tasks ?? []) {
+        task.leasedUnixMs = before(task.leasedUnixMs, begun[task.taskId]);
+        task.progressUnixMs = before(task.progressUnixMs, moved[task.taskId]);
       }
       await route.fulfill({ response, json });
     });
+    const stuck = (name) => row(page, name).getByText("stuck").isVisible();
     await row(page, "t-0").getByText("stuck").waitFor();
-    assert.match(await (await cell(page, "t-0", "Age")).textContent(), /^1 h 0\d m$/);
-    for (const name of ["t-1", "t-2"]) {
-      assert.equal(await row(page, name).getByText("stuck").isVisible(), false, name);
-    }
+    assert.deepEqual([await stuck("t-1"), await stuck("t-2")], [false, false]);
+    await page.getByText("1 stuck.").waitFor();
+    assert.match(await (await cell(page, "t-0", "Age")).textContent(), /^1 h 00 m$/);
+    assert.match(await (await cell(page, "t-1", "No progress")).textContent(), /^5 m \d\d s$/);
     await page.screenshot({ path: "../screenshots/leases.png" });
-    await page.goto(`${url}/#/queues/busy/sessions`);
-    await shows(await cell(page, "ocr-7f.node-3", "Leased"), "3");
-    await shows(await cell(page, "ocr-7f.node-3", "Stuck"), "1");
+    await page.getByLabel("Stuck: without progress for").selectOption("5 m");
+    await row(page, "t-1").getByText("stuck").waitFor();
+    assert.equal(await stuck("t-2"), false);
+    await page.getByRole("link", { name: "Sessions 1" }).click();
+    await shows(await cell(page, "ocr-7f", "Leased"), "3");
+    await shows(await cell(page, "ocr-7f", "Stuck"), "2");
+    await shows(await cell(page, "ocr-7f", "Node"), "spot-3");
+    await page.unrouteAll();
+
+    const [asked] = await Promise.all([page.waitForRequest(/TaskService\/List/),
+      page.getByRole("link", { name: "Leases 3" }).click()]);
+    assert.equal(asked.postDataJSON().minStalledMs, undefined);
+    await page.getByLabel("Only these").check();
+    await page.getByText("Nothing is stuck").waitFor();
+    await ack(tasks);
+    await page.getByText("Nothing is leased").waitFor();
     await page.goto(`${url}/#/sessions`);
-    await row(page, "ocr-7f.node-3").waitFor();
+    await shows(await cell(page, "ocr-7f", "Pod"), "ocr-7f");
     await finish(page, "sessions");
   });
 

@@ -74,6 +74,15 @@ describe("the page", { timeout: 120_000 }, () => {
     await page.getByLabel("Token").fill(TOKEN);
     await page.keyboard.press("Enter");
     await page.getByRole("table", { name: "Queues" }).waitFor();
+    await page.goto(`${url}/#/queues/guarded`);
+    await page.route("**/ackd.v1.QueueService/Pause", (route) => route.fulfill({ status: 403,
+      contentType: "application/json", body: JSON.stringify({ code: "permission_denied",
+        message: "the right admin is missing on guarded" }) }));
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("alert").getByText("The right admin is missing on guarded.").waitFor();
+    await page.screenshot({ path: "../screenshots/denied.png" });
+    await page.getByRole("button", { name: "Dismiss" }).click();
     assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), { "ackd-token": TOKEN });
     assert.deepEqual(await page.evaluate(() => ({ ...localStorage })), {});
     assert.equal(await page.evaluate(() => document.cookie), "");

@@ -2,6 +2,7 @@
 """authority.py -- certificates for tests, made by the `openssl` command in a directory of theirs."""
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -29,7 +30,8 @@ class Authority:
                 "-subj", f"/CN=test {name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def issue(self, name: str, alternative_names: str = "DNS:localhost,IP:127.0.0.1",
-              expired: bool = False, days_left: int = 2) -> Identity:
+              expired: bool = False, days_left: int = 2,
+              seconds_left: int | None = None) -> Identity:
         """A certificate for servers and clients alike, with its key readable by its owner only.
         One with more than two days left is years old."""
         made = Identity(self.directory / f"{name}.pem", self.directory / f"{name}.key")
@@ -37,10 +39,11 @@ class Authority:
         openssl("req", "-new", *KEY, "-keyout", made.key, "-out", request, "-subj", f"/CN={name}",
                 "-addext", f"subjectAltName={alternative_names}")
         made.key.chmod(0o600)
-        self._sign(request, made.certificate, expired, days_left)
+        self._sign(request, made.certificate, expired, days_left, seconds_left)
         return made
 
-    def _sign(self, request: Path, certificate: Path, expired: bool, days_left: int) -> None:
+    def _sign(self, request: Path, certificate: Path, expired: bool, days_left: int,
+              seconds_left: int | None) -> None:
         (self.directory / "index").write_text("")
         (self.directory / "ca.conf").write_text(
             f"[ca]\ndefault_ca = test\n[test]\ndatabase = {self.directory}/index\n"
@@ -52,5 +55,8 @@ class Authority:
             span += ["-startdate", "20200101000000Z"]
         if expired:
             span += ["-enddate", "20200102000000Z"]
+        if seconds_left is not None:
+            end = datetime.now(timezone.utc) + timedelta(seconds=seconds_left)
+            span = ["-enddate", end.strftime("%Y%m%d%H%M%SZ")]
         openssl("ca", "-batch", "-notext", "-config", self.directory / "ca.conf", "-cert",
                 self.certificate, "-keyfile", self._key, "-in", request, "-out", certificate, *span)

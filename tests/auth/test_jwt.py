@@ -5,12 +5,13 @@ The refusals are told apart by the log alone: the caller hears the same words ea
 """
 import json
 import signal
+import subprocess
 import time
 
 import pytest
 from conftest import Caller, Guarded
 from issuer import Issuer, Key, KeyServer, forged
-from processes import wait_until
+from processes import BUILD, SOURCE, wait_until
 
 WORKER = "system:serviceaccount:inference:ocr-worker"
 CLUSTER = "https://kubernetes.default.svc.cluster.local"
@@ -374,3 +375,34 @@ def test_the_config_is_read_again_and_a_broken_one_changes_nothing(trusting_with
     broker.process.signal(signal.SIGHUP)
     wait_until(lambda: not comes_in(broker, issuer.token(WORKER)), "the issuer is not believed")
     assert broker.stop() == 0
+
+
+# ---- what is said of it ----
+
+def test_the_example_is_a_config_and_its_members_are_explained(trusting_with):
+    example = json.loads((SOURCE / "deploy/auth-config.json").read_text())
+    broker = trusting_with(example)
+    assert broker.nobody.call("QueueService/List").status == 401
+    security = (SOURCE / "SECURITY.md").read_text()
+    for member in [*example["issuers"][0], "jwks_file", "clock_skew_s", "refresh_s"]:
+        assert f"`.{member}`" in security or f"`.{member}[]`" in security, member
+
+
+def test_the_keys_are_in_the_metrics(trusting):
+    text = trusting.admin.get("/metrics").text
+    rows = dict(line.rsplit(" ", 1) for line in text.splitlines() if "ackd_issuer" in line
+                and not line.startswith("#"))
+    assert rows[f'ackd_issuer_keys{{issuer="{CLUSTER}"}}'] == "2"
+    assert rows[f'ackd_issuer_keys_failures_total{{issuer="{CLUSTER}"}}'] == "0"
+    read = float(rows[f'ackd_issuer_keys_read_timestamp_seconds{{issuer="{CLUSTER}"}}'])
+    assert abs(time.time() - read) < 600
+
+
+def test_a_config_that_is_wrong_ends_the_broker_with_its_place(tmp_path):
+    file = tmp_path / "auth.json"
+    for config, said in (({"issuers": []}, "issuers: it must be an array of 1 to 16"),
+                         ({"issuers": [entry(Issuer("i"), {"jwks_file": "/none"})]}, "/none")):
+        file.write_text(json.dumps(config))
+        done = subprocess.run([BUILD / "broker/daemon/ackd", "--data-dir", tmp_path / "data",
+                               "--auth-config", file], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 1 and said in done.stderr

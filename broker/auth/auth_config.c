@@ -233,7 +233,7 @@ static bool read_issuer(struct config_reader *reader, const struct config_place 
 
     if (!config_members(reader, place,
                         json_object_get(place->json, "jwks_url") == NULL ? of_file : of_url) ||
-        !config_text(reader, place, "issuer", TEXT_BYTES_MAX, &issuer->name) ||
+        !config_text(reader, place, "issuer", ISSUER_BYTES_MAX, &issuer->name) ||
         !config_text(reader, place, "audience", TEXT_BYTES_MAX, &issuer->audience) ||
         !read_keys(reader, place, issuer) || !read_algorithms(reader, place, &issuer->algorithms) ||
         !config_number(reader, place, "clock_skew_s", 0, CLOCK_SKEW_S_MAX, CLOCK_SKEW_S_DEFAULT,

@@ -18,7 +18,8 @@
 
 #define AUTH_CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define ISSUERS_MAX 16
-#define MAPPINGS_MAX 1000 /* of an issuer's subjects, and of certificates */
+#define ISSUER_BYTES_MAX 255 /* of its name */
+#define MAPPINGS_MAX 1000    /* of an issuer's subjects, and of certificates */
 #define CLOCK_SKEW_S_DEFAULT 60
 #define CLOCK_SKEW_S_MAX 600
 #define JWKS_REFRESH_S_DEFAULT 300

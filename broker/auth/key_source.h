@@ -27,7 +27,7 @@ struct key_source_options {
 };
 
 struct key_source_figures {
-    char issuer[128]; /* cut to fit */
+    char issuer[ISSUER_BYTES_MAX + 1];
     int64_t read_ms;  /* clock_wall_ms of the last success; 0: none yet */
     int64_t failures; /* since the source was opened */
     size_t keys;

@@ -33,6 +33,8 @@ static void figures_done(struct service_call *call)
     }
     put_broker(out, options, service_now_ms(options->service));
     put_process(out, options);
+    if (options->auth != NULL && auth_trust(options->auth) != NULL)
+        metric_issuers_put(out, auth_trust(options->auth));
     metric_tables_put(out, (const struct figures *)(const void *)call->response);
     reply_done(request, CONTENT_METRICS);
 }

@@ -2,10 +2,14 @@
 /*
  * open.c -- an LMDB environment from its directory, looked over before it is trusted.
  *
- * Order matters: after a failed flush the kernel may hold pages in its cache that never reached
- * the disk, and a restarted process would read them as if they had. So the cache of data.mdb is
- * dropped before LMDB maps it. The file is opened for that before the environment, never beside
- * it: closing any descriptor of a file drops the process's fcntl locks on it, LMDB's among them.
+ * Order matters: after a failed write or flush the kernel may hold pages in its cache that never
+ * reached the disk, and a restarted process would read them as if they had. Data pages of such a
+ * commit are referred to by no meta page that was written, since LMDB writes that last, and a page
+ * that is referred to is never written again: so only the meta pages, the first two of the file,
+ * can lie. What the last process left unwritten is flushed, and their cache is dropped, before
+ * LMDB maps the file; the rest of the cache stays, and a start after a kill is quick for it. The
+ * file is opened for that before the environment, never beside it: closing any descriptor of a
+ * file drops the process's fcntl locks on it, LMDB's among them.
  *
  * A new data.mdb is made under another name and renamed once it is on the disk: a power cut while
  * LMDB writes its first two pages would leave a file that is none of LMDB's, and no start after
@@ -24,8 +28,12 @@
 #include "store/lmdb.h"
 #include "store/lmdb/lmdb_store.h"
 
+/* The kernel drops whole units of its cache alone, and may keep the file's beginning in one of up
+ * to this size. */
+#define CACHE_UNIT_MAX (4 << 20)
+
 static enum status make_missing(const char *directory, struct error *error);
-static enum status drop_cache(const char *directory, struct error *error);
+static enum status trust_cache(const char *directory, struct error *error);
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status explain(int rc, const char *directory, struct error *error);
@@ -64,7 +72,7 @@ enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct st
     if (status == STATUS_OK)
         status = make_missing(directory, error);
     if (status == STATUS_OK)
-        status = drop_cache(directory, error);
+        status = trust_cache(directory, error);
     if (status != STATUS_OK)
         return status;
 
@@ -139,8 +147,8 @@ static enum status make_missing(const char *directory, struct error *error)
     return rc == 0 ? STATUS_OK : explain(rc, directory, error);
 }
 
-/* Makes the kernel read data.mdb from the disk again. */
-static enum status drop_cache(const char *directory, struct error *error)
+/* Makes the kernel's cache of data.mdb say what the disk does. */
+static enum status trust_cache(const char *directory, struct error *error)
 {
     char path[PATH_MAX];
     struct stat found;
@@ -156,7 +164,10 @@ static enum status drop_cache(const char *directory, struct error *error)
         rc = errno;
     else if (found.st_size == 0)
         rc = MDB_CORRUPTED; /* which LMDB would take for a new one */
-    (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    else if (fdatasync(file) != 0)
+        rc = errno;
+    else
+        rc = posix_fadvise(file, 0, CACHE_UNIT_MAX, POSIX_FADV_DONTNEED);
     (void)close(file);
     return rc == 0 ? STATUS_OK : explain(rc, directory, error);
 }

@@ -138,8 +138,9 @@ def test_many_who_take_no_replies_hold_no_more_than_the_limit(broker_with):
     wait_until(lambda: running.gauge("ackd_requests_in_flight") == 1, "all are answered")
     assert 16 * MIB < running.gauge("ackd_reply_memory_bytes") <= 34 * MIB
     assert running.call("QueueService/Get", name="q")["queue"]["name"] == "q"
-    # What is being made, what is not taken, and the packed reply between the two.
-    assert peak_growth_bytes(running, before) < 3 * 32 * MIB + BASE
+    # What is being made, what is not taken, the packed reply between the two, and as much again for
+    # the allocator's holes between blocks of these sizes. All replies together would be 450 MiB.
+    assert peak_growth_bytes(running, before) < 4 * 32 * MIB + BASE
     task = running.call("TaskService/Get", queue="q", taskId="t")["task"]
     assert len(task["payload"]) == 1_000_000
     for each in clients:

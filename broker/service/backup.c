@@ -25,12 +25,15 @@ struct backup {
     char *path;                              /* below it, when it is whole */
     char *partial;                           /* until then */
     void (*done)(struct service_call *call); /* the face's */
+    struct service_call *call;
+    struct letter swept; /* what was copied is removed */
 };
 
 static void prepare(struct fan *fan, struct call *base, int shard);
 static void start(struct shard *shard, struct call *base);
 static ProtobufCMessage *build(struct service_call *call, struct fan *fan);
 static void finished(struct service_call *call);
+static void answer(struct letter *letter);
 
 static bool is_backup_name(const char *name)
 {
@@ -65,6 +68,9 @@ static struct backup *backup_new(struct service_call *call, const char *name)
     self->path = arena_printf(call->arena, "%s/backups/%s", data_dir, name);
     self->partial = arena_printf(call->arena, "%s/backups/%s" PARTIAL, data_dir, name);
     self->done = call->done;
+    self->call = call;
+    list_init(&self->swept.link);
+    self->swept.open = answer;
     return self->parent == NULL || self->path == NULL || self->partial == NULL ? NULL : self;
 }
 
@@ -160,10 +166,18 @@ static ProtobufCMessage *build(struct service_call *call, struct fan *fan)
     return response->path == NULL ? NULL : &response->base;
 }
 
+static void answer(struct letter *letter)
+{
+    struct backup *self = CONTAINER_OF(letter, struct backup, swept);
+
+    self->call->done = self->done;
+    self->call->done(self->call);
+}
+
 /* Gives the copy its name, or has it removed. */
 static void finished(struct service_call *call)
 {
-    const struct backup *self = call->context;
+    struct backup *self = call->context;
     struct service *service = call->service;
     int failure = 0;
 
@@ -172,12 +186,12 @@ static void finished(struct service_call *call)
         if (failure != 0)
             error_set(&call->error, STATUS_INTERNAL, "%s: %s", self->path, strerror(failure));
     }
-    if (call->error.status != STATUS_OK) {
-        call->response = NULL;
-        backup_sweep_start(service);
-    } else {
+    if (call->error.status == STATUS_OK) {
         atomic_store(&service->is_backing_up, false);
+        answer(&self->swept);
+        return;
     }
-    call->done = self->done;
-    call->done(call);
+    call->response = NULL;
+    if (!backup_sweep_start(service, call->mailbox, &self->swept))
+        answer(&self->swept);
 }

@@ -3,8 +3,9 @@
  * backup_sweep.c -- removes copies that did not become backups, on a thread of its own: to remove
  * gigabytes takes a file system longer than a net thread may stand still.
  *
- * It runs when the broker starts, for what one that died has left, and after a copy that failed. A
- * backup is not begun meanwhile: `is_backing_up` is the sweep's until its end.
+ * It runs when the broker starts, for what one that died has left, and after a copy that failed,
+ * whose caller is answered when nothing of it is left. A backup is not begun meanwhile:
+ * `is_backing_up` is the sweep's until its end.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -53,16 +54,21 @@ static void *sweeper_main(void *argument)
     if (snprintf(parent, sizeof parent, "%s/backups", self->options.data_dir) < (int)sizeof parent)
         remove_partials(parent);
     atomic_store(&self->is_backing_up, false);
+    if (self->swept.letter != NULL)
+        mailbox_post(self->swept.mailbox, self->swept.letter);
     return NULL;
 }
 
-void backup_sweep_start(struct service *self)
+bool backup_sweep_start(struct service *self, struct mailbox *mailbox, struct letter *swept)
 {
     backup_sweep_join(self);
     atomic_store(&self->is_backing_up, true);
+    self->swept.mailbox = mailbox;
+    self->swept.letter = swept;
     self->has_sweeper = thread_start(&self->sweeper, sweeper_main, self) == 0;
-    if (!self->has_sweeper) /* then the next start removes it */
+    if (!self->has_sweeper)
         atomic_store(&self->is_backing_up, false);
+    return self->has_sweeper;
 }
 
 void backup_sweep_join(struct service *self)

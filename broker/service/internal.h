@@ -50,6 +50,10 @@ struct service {
     atomic_bool is_backing_up; /* a backup's, or the sweeper's */
     pthread_t sweeper;
     bool has_sweeper; /* to be joined */
+    struct {
+        struct mailbox *mailbox;
+        struct letter *letter; /* NULL: nobody waits */
+    } swept;
     int64_t started_ms;
 };
 
@@ -104,8 +108,9 @@ void fan_out(struct service_call *call, size_t size, const struct verb *verb,
 /* ---- backup_sweep.c ---- */
 #define PARTIAL ".partial" /* at the end of the name of a copy that is no backup yet */
 bool ends_in_partial(const char *name);
-/* Removes them on a thread; the caller has `is_backing_up`. */
-void backup_sweep_start(struct service *self);
+/* Removes them on a thread; the caller has `is_backing_up`. `swept` is posted at the end; NULL:
+ * nobody waits. False: there is no thread, and the next start removes them. */
+bool backup_sweep_start(struct service *self, struct mailbox *mailbox, struct letter *swept);
 void backup_sweep_join(struct service *self);
 
 /* ---- validate.c ---- */

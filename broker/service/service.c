@@ -83,7 +83,7 @@ enum status service_open(const struct service_options *options, struct service *
         return status;
     }
     if (options->data_dir != NULL && !options->stepped)
-        backup_sweep_start(self);
+        (void)backup_sweep_start(self, NULL, NULL);
     atomic_store(&self->ready, true);
     *ret_service = self;
     return STATUS_OK;

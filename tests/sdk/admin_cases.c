@@ -154,8 +154,7 @@ static void test_a_canceled_task_is_a_dead_letter_and_its_worker_is_told(void **
 
     make_queue("cancel");
     publish_one("cancel", "a", "1");
-    assert_int_equal(ackd_client_open_session(client, "cancel", "me", 0, &session, &error),
-                     ACKD_OK);
+    session = open_session("cancel", "me", 0);
     leased = lease_one("cancel", session->id);
     assert_int_equal(ackd_client_cancel_tasks(client, "cancel", ids, 2, &reply, &error), ACKD_OK);
     assert_int_equal(reply->outcome_count, 2);
@@ -163,7 +162,7 @@ static void test_a_canceled_task_is_a_dead_letter_and_its_worker_is_told(void **
     assert_int_equal(reply->outcomes[1].status, ACKD_TASK_NOT_FOUND);
     assert_true(strlen(reply->outcomes[1].message) > 0);
     ackd_cancel_reply_free(reply);
-    assert_int_equal(ackd_client_heartbeat(client, session->id, &beat, &error), ACKD_OK);
+    assert_int_equal(ackd_client_heartbeat(client, session->id, NULL, 0, &beat, &error), ACKD_OK);
     assert_int_equal(beat->stop_count, 1);
     assert_int_equal(beat->stops[0].reason, ACKD_STOP_CANCELLED);
     assert_string_equal(beat->stops[0].lease_token, leased->tasks[0].lease_token);
@@ -179,6 +178,60 @@ static void test_a_canceled_task_is_a_dead_letter_and_its_worker_is_told(void **
     ackd_session_free(session);
 }
 
+static int64_t progress_of(const char *queue, const char *id)
+{
+    struct ackd_task_view *view;
+    int64_t progress_ms;
+
+    assert_int_equal(ackd_client_get_task(client, queue, id, &view, &error), ACKD_OK);
+    assert_int_equal(view->state, ACKD_TASK_LEASED);
+    assert_int_equal(view->attempts[view->attempt_count - 1].end, ACKD_ATTEMPT_GOES_ON);
+    assert_string_equal(view->attempts[view->attempt_count - 1].worker, "me");
+    assert_string_equal(view->attempts[view->attempt_count - 1].node, "node-1");
+    progress_ms = view->progress_unix_ms;
+    ackd_task_view_free(view);
+    return progress_ms;
+}
+
+static size_t count_stuck(const char *queue, int64_t min_stalled_ms)
+{
+    struct ackd_task_list_request request;
+    struct ackd_task_list *list;
+    size_t count;
+
+    ackd_task_list_request_init(&request);
+    request.queue = queue;
+    request.min_stalled_ms = min_stalled_ms;
+    assert_int_equal(ackd_client_list_tasks(client, &request, &list, &error), ACKD_OK);
+    count = list->task_count;
+    ackd_task_list_free(list);
+    return count;
+}
+
+static void test_progress_tells_a_task_that_moves_from_one_that_is_stuck(void **state)
+{
+    struct ackd_heartbeat_reply *beat;
+    struct ackd_lease_reply *leased;
+    struct ackd_session *session;
+    const char *token;
+    int64_t before_ms;
+
+    make_queue("progress");
+    publish_one("progress", "a", "1");
+    session = open_session("progress", "me", 0);
+    leased = lease_one("progress", session->id);
+    before_ms = progress_of("progress", "a");
+    assert_int_equal(count_stuck("progress", 3600000), 0);
+    while (count_stuck("progress", 2) == 0) {
+    }
+    token = leased->tasks[0].lease_token;
+    assert_int_equal(ackd_client_heartbeat(client, session->id, &token, 1, &beat, &error), ACKD_OK);
+    ackd_heartbeat_reply_free(beat);
+    assert_true(progress_of("progress", "a") > before_ms);
+    ackd_lease_reply_free(leased);
+    ackd_session_free(session);
+}
+
 static void test_sessions_are_listed_with_what_they_hold(void **state)
 {
     struct ackd_session_list *list;
@@ -188,8 +241,7 @@ static void test_sessions_are_listed_with_what_they_hold(void **state)
     make_queue("sessions");
     publish_one("sessions", "a", "1");
     publish_one("sessions", "b", "1");
-    assert_int_equal(ackd_client_open_session(client, "sessions", "pod-7", 30000, &session, &error),
-                     ACKD_OK);
+    session = open_session("sessions", "pod-7", 30000);
     leased = lease_one("sessions", session->id);
     assert_int_equal(ack_one(leased->tasks[0].lease_token, "1").status, ACKD_OK);
     ackd_lease_reply_free(leased);
@@ -199,6 +251,9 @@ static void test_sessions_are_listed_with_what_they_hold(void **state)
     assert_string_equal(list->sessions[0].id, session->id);
     assert_string_equal(list->sessions[0].queue, "sessions");
     assert_string_equal(list->sessions[0].worker, "pod-7");
+    assert_string_equal(list->sessions[0].node, "node-1");
+    assert_string_equal(list->sessions[0].pod, "pod-1");
+    assert_string_equal(list->sessions[0].pod_namespace, "ocr");
     assert_int_equal(list->sessions[0].session_ms, 30000);
     assert_int_equal(list->sessions[0].leased, 1);
     assert_int_equal(list->sessions[0].acked, 1);
@@ -445,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_tasks_are_listed_in_service_order_with_their_payloads_if_asked),
         cmocka_unit_test(test_tasks_are_listed_by_state_and_dataset),
         cmocka_unit_test(test_a_canceled_task_is_a_dead_letter_and_its_worker_is_told),
+        cmocka_unit_test(test_progress_tells_a_task_that_moves_from_one_that_is_stuck),
         cmocka_unit_test(test_sessions_are_listed_with_what_they_hold),
         cmocka_unit_test(test_dead_letters_are_listed_redriven_and_deleted),
         cmocka_unit_test(test_results_are_listed_in_pages_and_by_id),

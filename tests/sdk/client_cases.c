@@ -99,6 +99,12 @@ static void test_nack_renew_checkpoint_and_the_view_of_a_task(void **state)
     assert_int_equal(view->task.failures, 1);
     assert_string_equal(view->last_error, "no");
     assert_true(view->has_checkpoint);
+    assert_int_equal(view->attempt_count, 1);
+    assert_int_equal(view->attempts[0].end, ACKD_ATTEMPT_FAILED);
+    assert_int_equal(view->attempts[0].fence, 1);
+    assert_string_equal(view->attempts[0].error, "no");
+    assert_true(view->attempts[0].has_checkpoint);
+    assert_true(view->attempts[0].ended_unix_ms >= view->attempts[0].leased_unix_ms);
     ackd_task_view_free(view);
     ackd_nack_reply_free(nacked);
     ackd_renew_reply_free(renewed);
@@ -119,19 +125,18 @@ static void test_a_session_keeps_leases_and_gives_them_back(void **state)
 
     make_queue("session");
     publish_one("session", "a", "1");
-    assert_int_equal(ackd_client_open_session(client, "session", "me", 30000, &session, &error),
-                     ACKD_OK);
+    session = open_session("session", "me", 30000);
     assert_int_equal(session->session_ms, 30000);
     assert_int_equal(session->heartbeat_ms, 10000);
     reply = lease_one("session", session->id);
     assert_int_equal(reply->tasks[0].deadline_unix_ms, 0);
-    assert_int_equal(ackd_client_heartbeat(client, session->id, &beat, &error), ACKD_OK);
+    assert_int_equal(ackd_client_heartbeat(client, session->id, NULL, 0, &beat, &error), ACKD_OK);
     assert_int_equal(beat->leased, 1);
     assert_int_equal(beat->stop_count, 0);
     ackd_heartbeat_reply_free(beat);
     assert_int_equal(ackd_client_close_session(client, session->id, &returned, &error), ACKD_OK);
     assert_int_equal(returned, 1);
-    assert_int_equal(ackd_client_heartbeat(client, session->id, &beat, &error),
+    assert_int_equal(ackd_client_heartbeat(client, session->id, NULL, 0, &beat, &error),
                      ACKD_SESSION_NOT_FOUND);
     assert_null(beat);
     ackd_session_free(session);

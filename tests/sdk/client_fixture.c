@@ -44,6 +44,22 @@ struct ackd_lease_reply *lease_one(const char *queue, const char *session_id)
     return reply;
 }
 
+struct ackd_session *open_session(const char *queue, const char *worker, int64_t session_ms)
+{
+    struct ackd_session_request request;
+    struct ackd_session *session;
+
+    ackd_session_request_init(&request);
+    request.queue = queue;
+    request.worker = worker;
+    request.session_ms = session_ms;
+    request.node = "node-1";
+    request.pod = "pod-1";
+    request.pod_namespace = "ocr";
+    assert_int_equal(ackd_client_open_session(client, &request, &session, &error), ACKD_OK);
+    return session;
+}
+
 struct ackd_ack_outcome ack_one(const char *token, const char *result)
 {
     const struct ackd_ack ack = {

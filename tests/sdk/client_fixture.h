@@ -18,6 +18,8 @@ void make_queue(const char *name);
 void publish_one(const char *queue, const char *id, const char *payload);
 /* One task of the queue, under a lease of a minute. */
 struct ackd_lease_reply *lease_one(const char *queue, const char *session_id);
+/* On the node "node-1", in the pod "pod-1" of "ocr". */
+struct ackd_session *open_session(const char *queue, const char *worker, int64_t session_ms);
 struct ackd_ack_outcome ack_one(const char *token, const char *result);
 
 /* For the whole group of cases. */

@@ -59,6 +59,40 @@ def test_the_keeper_keeps_the_lease_of_a_slow_task_through_many_session_lives(
     assert (now["done"], now["losses"], now["deliveries"]) == (1, 0, 1)
 
 
+def test_a_task_that_moves_says_so_with_the_heartbeats_and_one_that_hangs_does_not(
+        broker, queue, probe):
+    moves, hangs = publish(broker, "step", "finish")
+    worker = probe(session_ms=1000, concurrency=2)
+    worker.await_line("begin", 2)
+
+    def since_lease(task: str) -> int:
+        told = broker.call("TaskService/Get", queue="q", taskId=task)["task"]
+        return int(told["progressUnixMs"]) - int(told["leasedUnixMs"])
+
+    wait_until(lambda: since_lease(moves) > 500, "a second mark of progress comes")
+    assert since_lease(hangs) == 0
+    stuck = broker.call("TaskService/List", queue="q", minStalledMs=500)["tasks"]
+    assert hangs in [task["taskId"] for task in stuck]
+    worker.drain()
+    assert worker.end() == 0
+
+
+def test_the_session_says_on_which_node_and_in_which_pod_it_runs(broker, queue, probe):
+    (task,) = publish(broker, "hold")
+    worker = probe(name="w", environment={
+        "ACKD_NODE_NAME": "gke-spot-1", "ACKD_POD_NAME": "ocr-x7", "ACKD_POD_NAMESPACE": "books"})
+    worker.await_line("begin")
+    (session,) = broker.call("SessionService/List", queue="q")["sessions"]
+    assert (session["node"], session["pod"], session["podNamespace"]) == (
+        "gke-spot-1", "ocr-x7", "books")
+    worker.drain()
+    assert worker.end() == 0
+    told = broker.call("TaskService/Get", queue="q", taskId=task)["task"]
+    (attempt,) = told["attempts"]
+    assert (attempt["end"], attempt["worker"], attempt["pod"], attempt["node"]) == (
+        "ATTEMPT_END_PREEMPTED", "w", "ocr-x7", "gke-spot-1")
+
+
 def test_a_cancelled_task_is_told_to_stop_and_does_not_count(broker, queue, probe):
     (task,) = publish(broker, "finish")
     worker = probe(session_ms=1000)

@@ -16,6 +16,7 @@
  *   hold        goes on until told to stop, then saves a checkpoint and releases the task
  *   twice       hold at the first delivery, done at the second
  *   finish      goes on until told to stop, then is done after all
+ *   step        the same, and tells progress all the while
  *   deaf        never stops
  *   fail        fails with a message that is not UTF-8
  *   large N     a result of N bytes
@@ -71,6 +72,10 @@ static enum ackd_verdict obey(struct ackd_task *task, const char *word, long num
         printf("trace %s\n", traceparent == NULL ? "none" : traceparent);
     if (strcmp(word, "fail") == 0)
         return ackd_task_fail(task, "caf\xe9 is closed");
+    while (strcmp(word, "step") == 0 && ackd_task_should_stop(task) == ACKD_STOP_NO) {
+        ackd_task_progress(task);
+        sleep_ms(5);
+    }
     if (strcmp(word, "finish") == 0)
         await_stop(task);
     if (strcmp(word, "work") == 0 || strcmp(word, "echo") == 0)

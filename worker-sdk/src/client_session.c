@@ -2,28 +2,44 @@
 /*
  * client_session.c -- the calls about sessions.
  */
+#include <stdlib.h>
+
 #include "ackd/admin.h"
 #include "ackd/v1/session.pb-c.h"
 #include "call.h"
+#include "error_export.h"
+#include "options.h"
 
 static enum ackd_stop stop_from_reason(Ackd__V1__StopReason reason);
 static void session_from_message(struct call *call, const Ackd__V1__Session *message,
                                  struct ackd_session_view *view);
 
-enum ackd_status ackd_client_open_session(struct ackd_client *client, const char *queue,
-                                          const char *worker, int64_t session_ms,
+static char *place_name(const char *given, const char *variable)
+{
+    return call_borrow(given != NULL ? given : getenv(variable));
+}
+
+enum ackd_status ackd_client_open_session(struct ackd_client *client,
+                                          const struct ackd_session_request *request,
                                           struct ackd_session **ret_session,
                                           struct ackd_error *error)
 {
-    Ackd__V1__OpenSessionRequest request = ACKD__V1__OPEN_SESSION_REQUEST__INIT;
+    Ackd__V1__OpenSessionRequest message = ACKD__V1__OPEN_SESSION_REQUEST__INIT;
     const Ackd__V1__OpenSessionResponse *response;
+    struct ackd_session_request own;
     struct call call;
 
+    *ret_session = NULL;
+    if (request == NULL || !options_copy(&own, sizeof own, request))
+        return error_export_field(error, "size", "request.size must be sizeof its struct");
     call_begin(&call, sizeof(struct ackd_session));
-    request.queue = call_borrow(queue);
-    request.worker = call_borrow(worker);
-    request.session_ms = session_ms;
-    response = call_run(&call, client, "SessionService", "Open", &request.base,
+    message.queue = call_borrow(own.queue);
+    message.worker = call_borrow(own.worker);
+    message.session_ms = own.session_ms;
+    message.node = place_name(own.node, "ACKD_NODE_NAME");
+    message.pod = place_name(own.pod, "ACKD_POD_NAME");
+    message.pod_namespace = place_name(own.pod_namespace, "ACKD_POD_NAMESPACE");
+    response = call_run(&call, client, "SessionService", "Open", &message.base,
                         &ackd__v1__open_session_response__descriptor, 0);
     if (response != NULL) {
         struct ackd_session *session = call.reply;
@@ -41,6 +57,7 @@ void ackd_session_free(struct ackd_session *session)
 }
 
 enum ackd_status ackd_client_heartbeat(struct ackd_client *client, const char *session_id,
+                                       const char *const *progress, size_t count,
                                        struct ackd_heartbeat_reply **ret_reply,
                                        struct ackd_error *error)
 {
@@ -50,6 +67,8 @@ enum ackd_status ackd_client_heartbeat(struct ackd_client *client, const char *s
 
     call_begin(&call, sizeof(struct ackd_heartbeat_reply));
     request.session_id = call_borrow(session_id);
+    request.n_progress = count;
+    request.progress = call_borrow_texts(&call, progress, count);
     response = call_run(&call, client, "SessionService", "Heartbeat", &request.base,
                         &ackd__v1__heartbeat_response__descriptor, 0);
     if (response != NULL) {
@@ -140,4 +159,7 @@ static void session_from_message(struct call *call, const Ackd__V1__Session *mes
     view->session_ms = message->session_ms;
     view->leased = message->leased;
     view->acked = message->acked;
+    view->node = call_text(call, message->node);
+    view->pod = call_text(call, message->pod);
+    view->pod_namespace = call_text(call, message->pod_namespace);
 }

@@ -51,6 +51,7 @@ enum ackd_status ackd_client_list_tasks(struct ackd_client *client,
     message.page_size = call_clamp_i32(own.page_size);
     message.page_token = call_borrow(own.page_token);
     message.with_payload = own.with_payload;
+    message.min_stalled_ms = own.min_stalled_ms;
     response = call_run(&call, client, "TaskService", "List", &message.base,
                         &ackd__v1__list_tasks_response__descriptor, 0);
     if (response != NULL) {

@@ -38,10 +38,28 @@ void leased_from_message(struct call *call, const char *queue, const Ackd__V1__L
     leased->deadline_unix_ms = message->deadline_unix_ms;
 }
 
+static void attempt_from_message(struct call *call, const Ackd__V1__Attempt *message,
+                                 struct ackd_attempt *attempt)
+{
+    attempt->fence = message->fence;
+    attempt->end = (enum ackd_attempt_end)message->end;
+    attempt->leased_unix_ms = message->leased_unix_ms;
+    attempt->ended_unix_ms = message->ended_unix_ms;
+    attempt->session_id = call_text(call, message->session_id);
+    attempt->worker = call_text(call, message->worker);
+    attempt->pod = call_text(call, message->pod);
+    attempt->node = call_text(call, message->node);
+    attempt->error = call_text(call, message->error);
+    attempt->has_checkpoint = message->has_checkpoint;
+    attempt->unstarted = message->unstarted;
+    attempt->dead_reason = (enum ackd_dead_reason)message->dead_reason;
+}
+
 void view_from_message(struct call *call, const char *queue, const Ackd__V1__Task *message,
                        struct ackd_task_view *view)
 {
     struct ackd_attribute *attributes;
+    struct ackd_attempt *attempts;
 
     TASK_FROM_MESSAGE(call, queue, message, &view->task);
     view->state = (enum ackd_task_state)message->state;
@@ -54,6 +72,13 @@ void view_from_message(struct call *call, const char *queue, const Ackd__V1__Tas
     view->has_result = message->has_result;
     view->dead_reason = (enum ackd_dead_reason)message->dead_reason;
     view->payload_bytes = message->payload_bytes;
+    view->dead_unix_ms = message->dead_unix_ms;
+    view->progress_unix_ms = message->progress_unix_ms;
+    view->attempts_left_out = message->attempts_left_out;
+    view->attempts = attempts =
+        call_array(call, message->n_attempts, sizeof *attempts, &view->attempt_count);
+    for (size_t i = 0; i < view->attempt_count; i++)
+        attempt_from_message(call, message->attempts[i], &attempts[i]);
 }
 
 struct ackd_outcome *outcomes_from_messages(struct call *call, Ackd__V1__Outcome **messages,

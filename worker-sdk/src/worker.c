@@ -28,9 +28,19 @@
     X(start_timeout_ms, -1, INT64_MAX, 60000)                                                      \
     X(max_run_until_unix_ms, 0, INT64_MAX, 0)
 
+/* Texts of the options that a worker keeps copies of. */
+#define OWN_TEXTS(X)                                                                               \
+    X(url)                                                                                         \
+    X(queue)                                                                                       \
+    X(name)                                                                                        \
+    X(node)                                                                                        \
+    X(pod)                                                                                         \
+    X(pod_namespace)
+
 static enum ackd_status options_check(struct ackd_worker_options *options,
                                       struct ackd_error *error);
 static bool options_own_texts(struct ackd_worker_options *options);
+static void options_disown_texts(struct ackd_worker_options *options);
 static enum ackd_status checkpoints_init(struct ackd_worker *self, struct ackd_error *error);
 static enum ackd_status clients_open(struct ackd_worker *self, struct ackd_error *error);
 static void locks_init(struct ackd_worker *self);
@@ -59,7 +69,7 @@ enum ackd_status ackd_worker_new(const struct ackd_worker_options *options,
     }
     status = machine_options(&self->options, error);
     if (status != ACKD_OK) {
-        self->options.url = self->options.queue = self->options.name = NULL; /* the caller's */
+        options_disown_texts(&self->options);
         goto fail;
     }
     /* From here the sink is the worker's, and texts that were copied are, not the caller's. */
@@ -158,9 +168,9 @@ void worker_unref(struct ackd_worker *self)
     if (self->checkpoints != NULL)
         file_store_deinit(self->checkpoints);
     free(self->checkpoints);
-    free((void *)(uintptr_t)self->options.url);
-    free((void *)(uintptr_t)self->options.queue);
-    free((void *)(uintptr_t)self->options.name);
+#define X(name) free((void *)(uintptr_t)self->options.name);
+    OWN_TEXTS(X)
+#undef X
     pthread_cond_destroy(&self->work);
     pthread_cond_destroy(&self->lease);
     pthread_cond_destroy(&self->commit);
@@ -282,21 +292,37 @@ static enum ackd_status options_check(struct ackd_worker_options *options, struc
     return ACKD_OK;
 }
 
+static bool own_text(const char **text)
+{
+    const char *theirs = *text;
+
+    *text = theirs == NULL ? NULL : strdup(theirs);
+    return theirs == NULL || *text != NULL;
+}
+
 /* Replaces the caller's texts by copies; false without memory (then none is the caller's). */
 static bool options_own_texts(struct ackd_worker_options *options)
 {
     char name[HOST_NAME_MAX + 32];
     char host[HOST_NAME_MAX + 1] = "";
-    const char *url = options->url;
-    const char *queue = options->queue;
+    bool owned = true;
 
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(name, sizeof name, "%s/%ld", host, (long)getpid());
-    options->name = strdup(options->name != NULL ? options->name : name);
-    options->url = url == NULL ? NULL : strdup(url);
-    options->queue = queue == NULL ? NULL : strdup(queue);
-    return options->name != NULL && (url == NULL || options->url != NULL) &&
-           (queue == NULL || options->queue != NULL);
+    if (options->name == NULL)
+        options->name = name;
+#define X(name) owned &= own_text(&options->name);
+    OWN_TEXTS(X)
+#undef X
+    return owned;
+}
+
+/* They are the caller's. */
+static void options_disown_texts(struct ackd_worker_options *options)
+{
+#define X(name) options->name = NULL;
+    OWN_TEXTS(X)
+#undef X
 }
 
 static enum ackd_status checkpoints_init(struct ackd_worker *self, struct ackd_error *error)

@@ -39,6 +39,7 @@
 #include "file_store.h"
 
 enum {
+    PROGRESS_TOLD_MAX = 1000,  /* tasks of a heartbeat; the rest waits for the next */
     BATCH_ITEMS_MAX = 1000,    /* of one commit, and of one settling call */
     BATCH_BYTES_MAX = 8 << 20, /* of the same, at least one item */
     UNCONFIRMED_BASE = 64,     /* finished tasks kept before leasing stops, see window_open */
@@ -101,11 +102,14 @@ struct task {
     char *error; /* owned */
     int64_t release_delay_ms;
 
-    _Atomic int stop; /* enum ackd_stop, but for ACKD_STOP_DRAIN */
-    bool given_back;  /* lock; the grace's end came before the handler's */
-    bool unsaved;     /* lock; `checkpoint` has not reached the broker */
-    bool has_file;    /* a checkpoint lies in the worker's directory */
-    void *checkpoint; /* lock; owned */
+    _Atomic int stop;          /* enum ackd_stop, but for ACKD_STOP_DRAIN */
+    bool given_back;           /* lock; the grace's end came before the handler's */
+    bool unsaved;              /* lock; `checkpoint` has not reached the broker */
+    bool has_file;             /* a checkpoint lies in the worker's directory */
+    _Atomic unsigned progress; /* times it came nearer to its end */
+    unsigned telling;          /* lock; of these, how many the heartbeat under way tells */
+    unsigned told;             /* lock; and how many the broker knows of */
+    void *checkpoint;          /* lock; owned */
     size_t checkpoint_size;
 };
 
@@ -237,6 +241,14 @@ int64_t machine_drain_in_ms(const struct ackd_worker *self);
 int64_t machine_lease_left_ms(const struct ackd_worker *self);
 /* A handler call took so long. `lock`. */
 void machine_learn(struct ackd_worker *self, int64_t spent_ms);
+
+/* worker_progress.c */
+/* The lease tokens, as copies, of running tasks of the session that came nearer to their end since
+ * that was last told; NULL: none, or no memory. Takes `lock`. */
+char **progress_take(struct ackd_worker *self, const struct session *session, size_t *ret_count);
+/* The heartbeat with them was answered. `lock`. */
+void progress_told(struct ackd_worker *self, const struct session *session);
+void progress_free(char **tokens, size_t count);
 
 /* worker_keep.c */
 void *worker_keep_thread(void *context);

@@ -43,6 +43,7 @@ void *worker_keep_thread(void *context)
 enum ackd_status worker_open_session(struct ackd_worker *self, struct ackd_client *client,
                                      struct ackd_error *error)
 {
+    struct ackd_session_request request;
     struct session *session;
     enum ackd_status status;
     bool open;
@@ -55,8 +56,14 @@ enum ackd_status worker_open_session(struct ackd_worker *self, struct ackd_clien
     session = calloc(1, sizeof *session);
     if (session == NULL)
         return ackd_error_set(error, ACKD_UNAVAILABLE, "no memory for a session");
-    status = ackd_client_open_session(client, self->options.queue, self->options.name,
-                                      self->options.session_ms, &session->info, error);
+    ackd_session_request_init(&request);
+    request.queue = self->options.queue;
+    request.worker = self->options.name;
+    request.session_ms = self->options.session_ms;
+    request.node = self->options.node;
+    request.pod = self->options.pod;
+    request.pod_namespace = self->options.pod_namespace;
+    status = ackd_client_open_session(client, &request, &session->info, error);
     if (status != ACKD_OK) {
         free(session);
         return status;
@@ -192,14 +199,18 @@ static void beat(struct ackd_worker *self, struct session *session)
     struct ackd_heartbeat_reply *reply = NULL;
     struct ackd_error error;
     int64_t begin_ms = worker_now_ms();
-    enum ackd_status status =
-        ackd_client_heartbeat(self->keeping, session->info->id, &reply, &error);
+    size_t count;
+    char **progress = progress_take(self, session, &count);
+    enum ackd_status status = ackd_client_heartbeat(
+        self->keeping, session->info->id, (const char *const *)progress, count, &reply, &error);
 
+    progress_free(progress, count);
     if (status == ACKD_OK) {
         worker_note_broker(self, NULL);
         backoff_reset(&session->retry);
         session->beat_at_ms = begin_ms + session->info->heartbeat_ms;
         pthread_mutex_lock(&self->lock);
+        progress_told(self, session);
         for (size_t i = 0; i < reply->stop_count; i++)
             stop_task(self, reply->stops[i].lease_token, reply->stops[i].reason);
         pthread_mutex_unlock(&self->lock);

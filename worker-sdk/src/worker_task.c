@@ -187,6 +187,8 @@ static enum ackd_status checkpoint_to_file(struct task *task, struct ackd_bytes 
     if (status == ACKD_OK)
         status = file_store_flush(store, error);
     task->has_file |= status == ACKD_OK;
+    if (status == ACKD_OK)
+        ackd_task_progress(&task->face); /* of one with the broker, the broker knows */
     return status;
 }
 

@@ -59,6 +59,8 @@ struct ackd_task_list_request {
     int64_t page_size;
     const char *page_token;
     bool with_payload; /* payloads and attributes too */
+    /* Only LEASED tasks that have told no progress for so long, see ackd_task_progress. 0: all */
+    int64_t min_stalled_ms;
 };
 
 static inline void ackd_task_list_request_init(struct ackd_task_list_request *request)
@@ -87,6 +89,9 @@ struct ackd_session_view {
     int64_t session_ms;        /* it expires so long after that */
     int64_t leased;            /* tasks it holds now */
     int64_t acked;             /* tasks it has acked since the broker started */
+    const char *node;          /* the machine it runs on; "" if not told, as the next two */
+    const char *pod;
+    const char *pod_namespace;
 };
 
 struct ackd_session_list {

@@ -255,7 +255,38 @@ enum ackd_dead_reason {
     ACKD_DEAD_CORRUPT = 5    /* its record fails the checksum; kept aside, never served */
 };
 
-/* A task as an operator sees it. Of a done one only the times and the ID remain. */
+/* How a delivery of a task ended, or what else happened to it. */
+enum ackd_attempt_end {
+    ACKD_ATTEMPT_GOES_ON = 0,   /* the task is LEASED */
+    ACKD_ATTEMPT_ACKED = 1,     /* its ack closed the task */
+    ACKD_ATTEMPT_FAILED = 2,    /* the handler said that it can't */
+    ACKD_ATTEMPT_PREEMPTED = 3, /* given back: the machine was going away, or the session closed */
+    ACKD_ATTEMPT_RELEASED = 4,  /* given back: the worker did not want it then */
+    ACKD_ATTEMPT_LOST = 5,      /* its session expired: the worker vanished */
+    ACKD_ATTEMPT_EXPIRED = 6,   /* it had no session, and its ack deadline passed */
+    ACKD_ATTEMPT_CANCELLED = 7, /* a caller cancelled the task, leased or waiting */
+    ACKD_ATTEMPT_OUTLIVED = 8,  /* the waiting task was older than the queue's task_ttl_ms */
+    ACKD_ATTEMPT_REDRIVEN = 9   /* a caller made the dead letter ready again */
+};
+
+/* A part of a task's history: a delivery, or (fence 0) what happened while it waited. */
+struct ackd_attempt {
+    int64_t fence;
+    enum ackd_attempt_end end;
+    int64_t leased_unix_ms;            /* 0: no delivery, or not known any more */
+    int64_t ended_unix_ms;             /* 0: it goes on */
+    const char *session_id;            /* "" if none */
+    const char *worker;                /* who had it, at most 63 bytes; "" if not known */
+    const char *pod;                   /* "" also if it is the worker's name */
+    const char *node;                  /* the machine */
+    const char *error;                 /* what the worker said, at most 512 bytes */
+    bool has_checkpoint;               /* one was there for the next delivery */
+    bool unstarted;                    /* the handler never began */
+    enum ackd_dead_reason dead_reason; /* it made the task a dead letter; 0: it did not */
+};
+
+/* A task as an operator sees it. Of a done one only the times and the ID remain, and for some ten
+ * minutes its attempts. */
 struct ackd_task_view {
     struct ackd_task task; /* `checkpoint` stays empty: see `has_checkpoint` */
     enum ackd_task_state state;
@@ -268,11 +299,40 @@ struct ackd_task_view {
     bool has_result;                   /* only ackd_client_get_task tells */
     enum ackd_dead_reason dead_reason; /* 0: not dead */
     int64_t payload_bytes;             /* also where the payload is left out */
+    int64_t dead_unix_ms;              /* 0: not dead */
+    /* LEASED: when it last came nearer to its end, see ackd_task_progress; else since when it is
+     * leased. 0: not leased. */
+    int64_t progress_unix_ms;
+    /* What became of its deliveries, oldest first, and last the one that goes on: the latest 16, or
+     * fewer where they say much. None if it was done at the first. Only ackd_client_get_task tells.
+     */
+    const struct ackd_attempt *attempts;
+    size_t attempt_count;
+    int64_t attempts_left_out; /* older ones that are not kept */
 };
 
 /*
  * Sessions and results
  */
+
+struct ackd_session_request {
+    size_t size;        /* sizeof(struct ackd_session_request) */
+    const char *queue;  /* required */
+    const char *worker; /* who this is, for people, at most 256 bytes; NULL: not told */
+    int64_t session_ms; /* it expires after this time without a heartbeat, 1,000 .. 3,600,000. 0:
+                         * 15,000 */
+    /* Where it runs, for people: the machine, the pod and its namespace, at most 253, 253 and 63
+     * bytes. NULL: ACKD_NODE_NAME, ACKD_POD_NAME, ACKD_POD_NAMESPACE, else not told. */
+    const char *node;
+    const char *pod;
+    const char *pod_namespace;
+};
+
+static inline void ackd_session_request_init(struct ackd_session_request *request)
+{
+    memset(request, 0, sizeof *request);
+    request->size = sizeof *request;
+}
 
 struct ackd_session {
     const char *id;
@@ -436,18 +496,19 @@ ACKD_API enum ackd_status ackd_client_get_task(struct ackd_client *client, const
                                                struct ackd_error *error);
 ACKD_API void ackd_task_view_free(struct ackd_task_view *task);
 
-/*
- * Opens a session for a queue: leases taken with it live as long as it does. `worker`: who this is,
- * for people. `session_ms` 0: 15,000; 1,000 .. 3,600,000. ACKD_LIMIT_REACHED: too many are open.
- */
-ACKD_API enum ackd_status ackd_client_open_session(struct ackd_client *client, const char *queue,
-                                                   const char *worker, int64_t session_ms,
+/* Opens a session for a queue: leases taken with it live as long as it does. ACKD_LIMIT_REACHED:
+ * too many are open. */
+ACKD_API enum ackd_status ackd_client_open_session(struct ackd_client *client,
+                                                   const struct ackd_session_request *request,
                                                    struct ackd_session **ret_session,
                                                    struct ackd_error *error);
 ACKD_API void ackd_session_free(struct ackd_session *session);
 
-/* Keeps every lease of the session, and says which ones to stop. ACKD_SESSION_NOT_FOUND. */
+/* Keeps every lease of the session, and says which ones to stop. `progress`: the tokens of `count`
+ * (0 .. 10,000) leases whose tasks came nearer to their end since the last heartbeat; those that
+ * are no leases of the session any more are passed over. ACKD_SESSION_NOT_FOUND. */
 ACKD_API enum ackd_status ackd_client_heartbeat(struct ackd_client *client, const char *session_id,
+                                                const char *const *progress, size_t count,
                                                 struct ackd_heartbeat_reply **ret_reply,
                                                 struct ackd_error *error);
 ACKD_API void ackd_heartbeat_reply_free(struct ackd_heartbeat_reply *reply);

@@ -147,6 +147,12 @@ struct ackd_worker_options {
     const char *preemption;
     const char
         *preemption_url; /* of that server. NULL: ACKD_PREEMPTION_URL, else the cloud's own */
+
+    /* Where this worker runs, for people, as struct ackd_session_request has it: the machine, the
+     * pod and its namespace. NULL: ACKD_NODE_NAME, ACKD_POD_NAME, ACKD_POD_NAMESPACE. */
+    const char *node;
+    const char *pod;
+    const char *pod_namespace;
 };
 
 static inline void ackd_worker_options_init(struct ackd_worker_options *options)
@@ -269,6 +275,13 @@ ACKD_API enum ackd_stop ackd_task_should_stop(const struct ackd_task *task);
 /* Until the worker gives the task back unfinished, in ms: 0 when that time has come, INT64_MAX
  * while it does not drain. */
 ACKD_API int64_t ackd_task_time_left_ms(const struct ackd_task *task);
+
+/*
+ * Says that the task came nearer to its end: a page, a batch, a step. The next heartbeat tells the
+ * broker, which can then find tasks that are held and do not move (`ackctl list --stuck`); a
+ * checkpoint says it too. Sets a flag and no more: cheap enough for every step of a loop.
+ */
+ACKD_API void ackd_task_progress(const struct ackd_task *task);
 
 /*
  * Saves progress, at most 1 MiB, that the next delivery has as `task->checkpoint`. Copies the bytes

@@ -14,11 +14,21 @@
 
 /* Backup and check read the whole store: unless told otherwise, they get so long. */
 #define WHOLE_STORE_MS INT64_C(3600000)
+#define NAME_SHOWN 50 /* characters of a pod's or machine's name */
+
+static void pod_cell(struct table *table, const Ackd__V1__Session *session)
+{
+    char text[512];
+
+    (void)snprintf(text, sizeof text, "%s%s%s", session->pod_namespace,
+                   session->pod_namespace[0] == '\0' ? "" : "/", session->pod);
+    table_text(table, slice_of_string(session->pod[0] == '\0' ? "-" : text), NAME_SHOWN);
+}
 
 static void print_sessions(struct cli *cli, const Ackd__V1__ListSessionsResponse *reply)
 {
-    static const char *const headers[] = {"WORKER",    "QUEUE",  ">LEASED", ">ACKED",
-                                          "HEARTBEAT", "OPENED", "SESSION", NULL};
+    static const char *const headers[] = {"WORKER", "POD",       "NODE",   "QUEUE",   ">LEASED",
+                                          ">ACKED", "HEARTBEAT", "OPENED", "SESSION", NULL};
     int64_t now_ms = clock_wall_ms();
     struct table table;
     struct text text;
@@ -28,6 +38,9 @@ static void print_sessions(struct cli *cli, const Ackd__V1__ListSessionsResponse
         const Ackd__V1__Session *session = reply->sessions[i];
 
         table_text(&table, slice_of_string(session->worker), 60);
+        pod_cell(&table, session);
+        table_text(&table, slice_of_string(session->node[0] == '\0' ? "-" : session->node),
+                   NAME_SHOWN);
         table_text(&table, slice_of_string(session->queue), 0);
         table_cell(&table, "%s", units_count(&text, session->leased));
         table_cell(&table, "%s", units_count(&text, session->acked));

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "cli/task_history.h"
 #include "cli/units.h"
 
 #define PAYLOAD_SHOWN 60        /* characters of a payload in a table */
@@ -49,7 +50,7 @@ static void fact_time(struct table *table, const char *name, int64_t unix_ms)
         fact(table, name, units_time(&text, unix_ms));
 }
 
-static void show_history(struct table *table, const Ackd__V1__Task *task)
+static void show_counters(struct table *table, const Ackd__V1__Task *task)
 {
     const struct {
         const char *name;
@@ -66,8 +67,10 @@ static void show_history(struct table *table, const Ackd__V1__Task *task)
     fact(table, "session", task->session_id);
     fact_time(table, "published", task->published_unix_ms);
     fact_time(table, "leased", task->leased_unix_ms);
+    fact_time(table, "last progress", task->progress_unix_ms);
     fact_time(table, "due", task->due_unix_ms);
     fact_time(table, "done", task->done_unix_ms);
+    fact_time(table, "dead", task->dead_unix_ms);
     fact(table, "last error", task->last_error);
 }
 
@@ -82,7 +85,7 @@ static void show(struct cli *cli, const Ackd__V1__Task *task)
     fact(&table, "state", state_name(task->state));
     fact(&table, "dataset", task->dataset);
     fact(&table, "priority", units_count(&text, task->priority));
-    show_history(&table, task);
+    show_counters(&table, task);
     for (size_t i = 0; i < task->n_attributes; i++) {
         table_cell(&table, "@%s", task->attributes[i]->key);
         table_text(&table, slice_of_string(task->attributes[i]->value), 0);
@@ -93,6 +96,7 @@ static void show(struct cli *cli, const Ackd__V1__Task *task)
     table_cell(&table, "payload");
     table_text(&table, slice_of(task->payload.data, task->payload.len), PAYLOAD_SHOWN_ALONE);
     table_print(&table);
+    task_history_print(cli, task);
 }
 
 static enum exit_code run_get(struct cli *cli)
@@ -148,6 +152,7 @@ static void list_request(struct cli *cli, Ackd__V1__ListTasksRequest *request)
     if (cli_text(cli, "dataset") != NULL)
         request->dataset = (char *)cli_text(cli, "dataset");
     request->with_payload = cli_flag(cli, "with-payload");
+    request->min_stalled_ms = cli_number(cli, "stuck");
 }
 
 static enum exit_code run_list(struct cli *cli)
@@ -207,7 +212,7 @@ static enum exit_code run_cancel(struct cli *cli)
 
 const struct command command_get = {
     .name = "get",
-    .summary = "show one task",
+    .summary = "show one task, and what became of its deliveries",
     .arguments =
         (const struct argument_spec[]){
             ARGUMENT_THE_QUEUE, {"TASK_ID", ARGUMENT_ONE, ARGUMENT_PLAIN, "the task's ID"}, {NULL}},
@@ -225,6 +230,8 @@ const struct command command_list = {
     .options =
         (const struct option_spec[]){
             {"state", 0, OPTION_CHOICE, "ready|delayed|leased|dead", NULL, "only these"},
+            {"stuck", 0, OPTION_DURATION, "TIME", NULL,
+             "only leased ones that have told no progress for so long", 1, INT64_C(31536000000)},
             {"dataset", 0, OPTION_TEXT, "NAME", NULL, "only this dataset's"},
             {"limit", 0, OPTION_NUMBER, "N", "100", "at most so many", 1, INT64_MAX},
             {"with-payload", 0, OPTION_FLAG, NULL, NULL, "the payloads too"},

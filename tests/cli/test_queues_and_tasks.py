@@ -2,8 +2,10 @@
 """Queues, tasks, leases by hand, dead letters, sessions, admin: every command once and its refusals."""
 import base64
 import json
+import time
 
 import pytest
+from processes import wait_until
 
 
 def fill(ackctl, count: int, name: str = "q", *options) -> None:
@@ -239,6 +241,49 @@ def test_dead_letters_are_deleted_by_reason_and_by_id(ackctl):
     assert "1 deleted" in ended.err and ackctl.counts()["dead"] == 0
 
 
+# History
+
+def test_get_tells_what_became_of_each_delivery(ackctl, broker):
+    fill(ackctl, 1)
+    session = broker.call("SessionService/Open", queue="q", worker="w7", node="gke-spot-1")
+    (task,) = broker.call("TaskService/Lease", queue="q", sessionId=session["sessionId"],
+                          maxTasks=1)["tasks"]
+    ackctl.ok("nack", task["leaseToken"], "--error", "no such page", "--permanent")
+    ackctl.ok("dead", "redrive", "q", "--all")
+    lease(ackctl)
+    lines = ackctl.ok("get", "q", task["taskId"]).out.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.split()[:2] == ["FENCE", "BEGAN"])
+    failed, redriven, goes_on = lines[header + 1:]
+    assert "failed, dead: failures" in failed and "no such page" in failed
+    assert failed.split()[0] == "1" and "w7" in failed and "gke-spot-1" in failed
+    assert "redriven" in redriven and redriven.split()[0] == "-"
+    assert "goes on" in goes_on and goes_on.split()[0] == "2"
+    attempts = ackctl.ok("get", "q", task["taskId"], "-o", "json").json()["task"]["attempts"]
+    assert [each.get("end") for each in attempts] == [
+        "ATTEMPT_END_FAILED", "ATTEMPT_END_REDRIVEN", None]
+
+
+def test_a_task_without_a_history_has_no_table_of_it(ackctl):
+    fill(ackctl, 1)
+    (task,) = ackctl.ok("list", "q", "-o", "json").rows()
+    assert "FENCE" not in ackctl.ok("get", "q", task["taskId"]).out
+
+
+def test_list_finds_what_is_held_and_does_not_move(ackctl, broker):
+    fill(ackctl, 2)
+    stuck, moves = (task["leaseToken"] for task in lease(ackctl, 2))
+    wait_until(lambda: ackctl.ok("list", "q", "--stuck", "50ms", "-o", "json").out.count("\n") == 2,
+               "both are still for 50 ms")
+    since = time.monotonic()
+    broker.call("TaskService/Renew", items=[{"leaseToken": stuck},
+                                            {"leaseToken": moves, "progress": True}])
+    found = ackctl.ok("list", "q", "--stuck", "50ms", "-o", "json").rows()
+    assert len(found) == 1 or time.monotonic() - since > 0.05
+    assert ackctl.ok("list", "q", "--stuck", "1h").out == ""
+    ended = ackctl("list", "q", "--stuck", "1h", "--state", "ready")
+    assert ended.code == 1 and "only if it is LEASED" in ended.err
+
+
 # The broker
 
 def test_stats_tell_of_the_broker_and_of_datasets(ackctl):
@@ -254,7 +299,10 @@ def test_stats_tell_of_the_broker_and_of_datasets(ackctl):
 def test_sessions_are_listed(ackctl, broker):
     ackctl.queue()
     assert "no worker" in ackctl.ok("sessions").err
-    broker.call("SessionService/Open", queue="q", worker="pod-7")
+    broker.call("SessionService/Open", queue="q", worker="pod-7", node="gke-spot-1", pod="ocr-x7",
+                podNamespace="books")
+    assert ackctl.ok("sessions").out.splitlines()[1].split()[:4] == [
+        "pod-7", "books/ocr-x7", "gke-spot-1", "q"]
     assert "pod-7" in ackctl.ok("sessions").out and "pod-7" in ackctl.ok("sessions", "q").out
     assert ackctl.ok("sessions", "-o", "json").json()["worker"] == "pod-7"
 

@@ -24,6 +24,8 @@ from processes import BUILD, SOURCE, Process, free_port, wait_until
 
 # So that the kubelet's seconds fit into a test's: probes and their timeouts run faster by it.
 HASTE = 10
+# What the Downward API tells a pod besides its name.
+NAMESPACE, NODE = "ackd", "node-of-the-test"
 
 
 class Volumes:
@@ -162,7 +164,7 @@ class Pod:
 
     def _command(self) -> list:
         rules = self.spec["securityContext"]
-        arguments = [self._exchanged(each.replace("$(POD_NAME)", self.name))
+        arguments = [self._exchanged(each.replace("$(ACKD_POD_NAME)", self.name))
                      for each in self.container["args"]]
         nobody = []
         if os.geteuid() == 0:
@@ -172,11 +174,16 @@ class Pod:
         return ["setpriv", *nobody, "--no-new-privs", "--pdeathsig", "KILL", "--",
                 program_of(self.container), *arguments]
 
+    def _told(self, field: str) -> str:
+        """What the Downward API says."""
+        return {"metadata.name": self.name, "metadata.namespace": NAMESPACE,
+                "spec.nodeName": NODE}[field]
+
     def _variables(self) -> dict[str, str]:
         values = {"PATH": os.defpath}
         for each in self.container.get("env", []):
             field = each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
-            values[each["name"]] = (self.name if field == "metadata.name"
+            values[each["name"]] = (self._told(field) if field
                                     else self._exchanged(each["value"]))
         for variable in ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
             if variable in os.environ:

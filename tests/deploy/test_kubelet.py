@@ -11,7 +11,7 @@ import time
 
 import pytest
 from broker import Broker
-from kubelet import Kubelet, Pod, Volumes
+from kubelet import NAMESPACE, NODE, Kubelet, Pod, Volumes
 from manifests import (brokers, container_of, environment_of, flags_of, needs_kubectl, workers)
 from processes import SOURCE, wait_until
 
@@ -189,7 +189,10 @@ def numbers(broker: Broker) -> dict[str, int]:
 
 
 def await_session(broker: Broker) -> None:
-    wait_until(lambda: broker.call("SessionService/List").get("sessions"), "a worker's session")
+    session, *_ = wait_until(lambda: broker.call("SessionService/List").get("sessions"),
+                             "a worker's session")
+    assert session["pod"] == session["worker"]
+    assert (session["podNamespace"], session["node"]) == (NAMESPACE, NODE)
 
 
 def verdict(worker: dict, code: int) -> str:

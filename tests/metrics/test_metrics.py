@@ -94,7 +94,8 @@ def test_a_lost_lease_is_a_cause_too(broker, raw):
 def test_ages_are_those_of_the_oldest(broker, raw):
     queue = make(broker, "ages")
     metrics = read_metrics(raw)
-    for name in ("ackd_queue_oldest_ready_age_seconds", "ackd_queue_oldest_lease_age_seconds"):
+    for name in ("ackd_queue_oldest_ready_age_seconds", "ackd_queue_oldest_lease_age_seconds",
+                 "ackd_queue_oldest_progress_age_seconds"):
         assert metrics(name, queue=queue) == 0
     publish(broker, queue, 1, priority=3)
     first_at = time.time()
@@ -114,6 +115,12 @@ def test_ages_are_those_of_the_oldest(broker, raw):
     time.sleep(0.2)
     age = read_metrics(raw)("ackd_queue_oldest_lease_age_seconds", queue=queue)
     assert time.time() - leased_at - 0.1 <= age <= time.time() - first_at + 0.1
+    broker.call("TaskService/Renew", items=[{"leaseToken": each["leaseToken"], "progress": True}
+                                            for each in (first, second)])
+    metrics = read_metrics(raw)
+    assert metrics("ackd_queue_oldest_lease_age_seconds", queue=queue) >= age
+    assert (metrics("ackd_queue_oldest_progress_age_seconds", queue=queue)
+            <= metrics("ackd_queue_oldest_lease_age_seconds", queue=queue) - 0.19)
     broker.call("TaskService/Ack", items=[{"leaseToken": second["leaseToken"]}])
     nack(broker, first, "RELEASED")
     metrics = read_metrics(raw)

@@ -129,6 +129,14 @@ static enum status ask(CURL *easy, const struct http_get *wanted, struct buffer 
     return STATUS_OK;
 }
 
+static bool is_word(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] <= ' ' || text.data[i] > '~')
+            return false;
+    return text.size > 0;
+}
+
 /* Appends the Authorization header. The file may be readable by all: Kubernetes projects it so. */
 static bool put_token(const char *path, struct curl_slist **headers, struct error *error)
 {
@@ -142,8 +150,7 @@ static bool put_token(const char *path, struct curl_slist **headers, struct erro
         text.size--;
     buffer_append_string(&line, "Authorization: Bearer ");
     buffer_append(&line, buffer_view(&text));
-    if (text.size > 0 && memchr(text.data, '\n', text.size) == NULL &&
-        *buffer_string(&line) != '\0')
+    if (is_word(buffer_view(&text)) && *buffer_string(&line) != '\0')
         longer = curl_slist_append(*headers, buffer_string(&line));
     if (longer != NULL)
         *headers = longer;

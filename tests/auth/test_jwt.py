@@ -12,6 +12,7 @@ import pytest
 from conftest import Caller, Guarded
 from issuer import Issuer, Key, KeyServer, forged
 from processes import BUILD, SOURCE, wait_until
+from prometheus import promtool
 
 WORKER = "system:serviceaccount:inference:ocr-worker"
 CLUSTER = "https://kubernetes.default.svc.cluster.local"
@@ -396,6 +397,8 @@ def test_the_keys_are_in_the_metrics(trusting):
     assert rows[f'ackd_issuer_keys_failures_total{{issuer="{CLUSTER}"}}'] == "0"
     read = float(rows[f'ackd_issuer_keys_read_timestamp_seconds{{issuer="{CLUSTER}"}}'])
     assert abs(time.time() - read) < 600
+    if tool := promtool():
+        subprocess.run([tool, "check", "metrics"], input=text, text=True, check=True)
 
 
 def test_a_config_that_is_wrong_ends_the_broker_with_its_place(tmp_path):

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "auth/secret.h"
 #include "core/grant.h"
 
 #define PRINCIPAL_NAME_BYTES_MAX 512
@@ -20,6 +21,7 @@ struct principal {
     atomic_int references;
     enum principal_kind kind;
     char name[PRINCIPAL_NAME_BYTES_MAX + 1]; /* for logs: "token:ingest", "jwt:SUBJECT" */
+    char token_id[SECRET_KEY_BYTES + 1];     /* of a token, else empty. Set by its maker */
     int64_t expires_ms; /* what it showed ends then; 0: never, or not known. Set by its maker */
     size_t grant_count;
     struct grant grants[];

@@ -23,6 +23,7 @@ struct token *token_new(const struct secret_key *key, const char *name, const st
         free(self);
         return NULL;
     }
+    memcpy(self->principal->token_id, key->text, sizeof key->text);
     return self;
 }
 

@@ -25,12 +25,13 @@
 #include "base/clock.h"
 #include "base/slice.h"
 
-enum { LINE_MAX_BYTES = 8192, STRING_MAX = 2048, TAIL_ROOM = 32 /* "truncated", '}' and '\n' */ };
+enum { STRING_MAX = 2048, TAIL_ROOM = 32 /* "truncated", '}' and '\n' */ };
 
 struct line {
-    char text[LINE_MAX_BYTES];
+    char *text; /* LOG_LINE_BYTES */
     size_t size;
     size_t size_max;
+    bool json;
     bool overflowed; /* something found no room */
 };
 
@@ -44,7 +45,7 @@ static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
 };
 
-static void put_head(struct line *line, enum log_level level, const char *event);
+static void put_head(struct line *line, const char *level, const char *event);
 static void put_field(struct line *line, const struct log_field *field);
 static void put_value(struct line *line, const struct log_field *field);
 static void put_tail(struct line *line, bool truncated);
@@ -66,14 +67,22 @@ void log_setup(enum log_level level_min, enum log_format format)
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t field_count)
 {
-    struct line line;
-    bool truncated = false;
+    char line[LOG_LINE_BYTES];
 
     if (level < setup_level)
         return;
-    line.size = 0;
-    line.size_max = sizeof line.text - TAIL_ROOM;
-    line.overflowed = false;
+    write_all(line, log_write_line(line, LOG_FORMAT_AUTO, level_names[level], event, fields,
+                                   field_count));
+}
+
+size_t log_write_line(char ret_line[LOG_LINE_BYTES], enum log_format format, const char *level,
+                      const char *event, const struct log_field *fields, size_t field_count)
+{
+    struct line line = {.text = ret_line,
+                        .size_max = LOG_LINE_BYTES - TAIL_ROOM,
+                        .json = format == LOG_FORMAT_AUTO ? setup_json : format == LOG_FORMAT_JSON};
+    bool truncated = false;
+
     put_head(&line, level, event);
     for (size_t i = 0; i < field_count; i++) {
         size_t size_before = line.size;
@@ -88,10 +97,10 @@ void log_event(enum log_level level, const char *event, const struct log_field *
         }
     }
     put_tail(&line, truncated);
-    write_all(line.text, line.size);
+    return line.size;
 }
 
-static void put_head(struct line *line, enum log_level level, const char *event)
+static void put_head(struct line *line, const char *level, const char *event)
 {
     int64_t now_ms = clock_wall_ms();
     time_t now_s = (time_t)(now_ms / 1000);
@@ -102,17 +111,16 @@ static void put_head(struct line *line, enum log_level level, const char *event)
     (void)gmtime_r(&now_s, &parts);
     (void)strftime(day, sizeof day, "%Y-%m-%d", &parts);
     (void)strftime(hour, sizeof hour, "%H:%M:%S", &parts);
-    if (setup_json)
+    if (line->json)
         put_printf(line, "{\"time\":\"%sT%s.%03dZ\",\"level\":\"%s\",\"event\":\"%s\"", day, hour,
-                   (int)(now_ms % 1000), level_names[level], event);
+                   (int)(now_ms % 1000), level, event);
     else
-        put_printf(line, "%s %s.%03dZ %-5s %s", day, hour, (int)(now_ms % 1000), level_names[level],
-                   event);
+        put_printf(line, "%s %s.%03dZ %-5s %s", day, hour, (int)(now_ms % 1000), level, event);
 }
 
 static void put_field(struct line *line, const struct log_field *field)
 {
-    if (setup_json)
+    if (line->json)
         put_printf(line, ",\"%s\":", field->name);
     else
         put_printf(line, " %s=", field->name);
@@ -128,7 +136,7 @@ static void put_value(struct line *line, const struct log_field *field)
         return;
     }
     text = slice_of(field->string, strnlen(field->string, STRING_MAX));
-    if (!setup_json && is_plain(text))
+    if (!line->json && is_plain(text))
         put_bytes(line, field->string, text.size);
     else
         put_quoted(line, text);
@@ -137,10 +145,10 @@ static void put_value(struct line *line, const struct log_field *field)
 /* There is always room for it (TAIL_ROOM). */
 static void put_tail(struct line *line, bool truncated)
 {
-    line->size_max = sizeof line->text;
+    line->size_max = LOG_LINE_BYTES;
     if (truncated)
-        put_printf(line, "%s", setup_json ? ",\"truncated\":true" : " truncated=true");
-    put_printf(line, "%s", setup_json ? "}\n" : "\n");
+        put_printf(line, "%s", line->json ? ",\"truncated\":true" : " truncated=true");
+    put_printf(line, "%s", line->json ? "}\n" : "\n");
 }
 
 /* Whether a value may stand in a text line as it is. */

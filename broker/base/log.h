@@ -28,10 +28,17 @@ struct log_field {
 #define LOG_STRING(name_, value_) ((struct log_field){(name_), LOG_FIELD_STRING, (value_), 0})
 #define LOG_INT(name_, value_) ((struct log_field){(name_), LOG_FIELD_INT, NULL, (int64_t)(value_)})
 
+#define LOG_LINE_BYTES 8192
+
 /* Once, before other threads run. AUTO: text if stderr is a terminal. */
 void log_setup(enum log_level level_min, enum log_format format);
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t field_count);
+
+/* The same for lines that go elsewhere: JSON, or with LOG_FORMAT_AUTO what log_setup came to, with
+ * a word in the level's place. Returns the bytes of the line, with its '\n'. */
+size_t log_write_line(char ret_line[LOG_LINE_BYTES], enum log_format format, const char *level,
+                      const char *event, const struct log_field *fields, size_t field_count);
 
 #define LOG_EVENT(level, event, ...)                                                               \
     log_event((level), (event), (const struct log_field[]){__VA_ARGS__},                           \

@@ -16,15 +16,20 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "daemon/secrecy.h"
 #include "daemon/shard_path.h"
+#include "rpc/audit.h"
+#include "rpc/logins.h"
 #include "store/lmdb.h"
 #include "store/lock.h"
 #include "store/mem.h"
 
 #define SHARDS_MAX 64
 
+static bool keeps_secrets(const struct broker *self);
 static enum status take_directory(struct broker *self, struct error *error);
 static enum status open_auth(struct broker *self, struct error *error);
+static enum status open_audit(struct broker *self, struct error *error);
 static enum status open_bounds(struct broker *self, struct error *error);
 static enum status open_service(struct broker *self, struct error *error);
 static enum status open_tls(struct broker *self, struct error *error);
@@ -36,11 +41,15 @@ enum status broker_open(struct broker *self, const struct config *config, const 
     enum status status;
 
     *self = (struct broker){.config = config, .version = version, .lock = -1};
+    if (config->core_dumps == 0 && keeps_secrets(self))
+        secrecy_begin();
     status = open_tls(self, error);
     if (status == STATUS_OK)
         status = take_directory(self, error);
     if (status == STATUS_OK)
         status = open_auth(self, error);
+    if (status == STATUS_OK)
+        status = open_audit(self, error);
     if (status == STATUS_OK)
         status = open_bounds(self, error);
     if (status == STATUS_OK)
@@ -54,7 +63,7 @@ enum status broker_open(struct broker *self, const struct config *config, const 
 
 bool broker_refreshes(const struct broker *self)
 {
-    return self->tls != NULL || auth_is_on(self->auth);
+    return self->tls != NULL || self->audit != NULL || auth_is_on(self->auth);
 }
 
 void broker_refresh(struct broker *self, bool forced)
@@ -63,6 +72,8 @@ void broker_refresh(struct broker *self, bool forced)
         tls_context_refresh(self->tls, forced);
     if (auth_is_on(self->auth))
         auth_refresh(self->auth, forced);
+    if (self->audit != NULL)
+        audit_refresh(self->audit, forced);
     if (forced && !broker_refreshes(self))
         LOG_INFO("signal_ignored", LOG_STRING("signal", "SIGHUP"),
                  LOG_STRING("reason", "there is nothing to reload; restart to change flags"));
@@ -80,6 +91,8 @@ void broker_close(struct broker *self)
         net_halt(self->net);
     service_close(self->service); /* posts the last letters, which the net threads still deliver */
     net_close(self->net);
+    audit_close(self->audit);
+    logins_free(self->logins);
     quotas_free(self->quotas);
     addresses_free(self->addresses);
     tls_context_close(self->tls);
@@ -91,6 +104,17 @@ void broker_close(struct broker *self)
 static bool uses_directory(const struct broker *self)
 {
     return *self->config->data_dir != '\0';
+}
+
+/* Before the first of them is read. Callers' tokens are some, too. */
+static bool keeps_secrets(const struct broker *self)
+{
+    const struct config *config = self->config;
+    char tokens[4096];
+
+    snprintf(tokens, sizeof tokens, "%s/tokens.json", config->data_dir);
+    return *config->tls_certificate != '\0' || *config->admin_token_file != '\0' ||
+           *config->auth_config_file != '\0' || (uses_directory(self) && access(tokens, F_OK) == 0);
 }
 
 static enum status take_directory(struct broker *self, struct error *error)
@@ -125,6 +149,17 @@ static enum status open_auth(struct broker *self, struct error *error)
     };
 
     return auth_open(&options, &self->auth, error);
+}
+
+static enum status open_audit(struct broker *self, struct error *error)
+{
+    const char *path = text_or_null(self->config->audit_log);
+
+    if (auth_is_on(self->auth) && (self->logins = logins_new()) == NULL)
+        return error_set(error, STATUS_UNAVAILABLE, "no memory for the refused logins");
+    if (path == NULL && !auth_is_on(self->auth))
+        return STATUS_OK;
+    return audit_open(path, &self->counters, &self->audit, error);
 }
 
 /* What bounds nothing is not there, and costs nothing. */
@@ -242,6 +277,8 @@ static enum status open_net(struct broker *self, struct error *error)
         .calls_budget = &self->calls_budget,
         .auth = self->auth,
         .quotas = self->quotas,
+        .logins = self->logins,
+        .audit = self->audit,
         .version = self->version,
         .started_unix_ms = service_now_ms(self->service),
         .metrics_queues = config->metrics_queues,

@@ -15,6 +15,8 @@ struct broker {
     struct counters counters;
     struct budget calls_budget;
     struct auth *auth;
+    struct audit *audit;         /* NULL: none is kept */
+    struct logins *logins;       /* NULL: without authentication */
     struct quotas *quotas;       /* NULL: no bound on any caller */
     struct addresses *addresses; /* NULL: nor on any address */
     struct service *service;

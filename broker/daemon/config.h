@@ -86,6 +86,13 @@
     X(SECURITY, auth_config_file, "auth-config", TEXT, "FILE", 0, 0, "",                           \
       "JSON that says whose tokens (JWT, such as Kubernetes' service accounts') and which client " \
       "certificates may do what, as in SECURITY.md; read again when it changes, and on SIGHUP")    \
+    X(SECURITY, audit_log, "audit-log", TEXT, "FILE", 0, 0, "",                                    \
+      "appended to: a line of JSON for each administrator's call and each refused login or "       \
+      "right; "                                                                                    \
+      "- is stdout; opened again on SIGHUP; without it, they go to the log if callers must be "    \
+      "known")                                                                                     \
+    X(SECURITY, core_dumps, "core-dumps", SWITCH, "no|yes", 0, 0, "no",                            \
+      "let a crash leave a core file, and debuggers in, though there are secrets in memory")       \
     X(SECURITY, insecure, "insecure", SWITCH, "no|yes", 0, 0, "no",                                \
       "listen beyond loopback without authentication: whoever reaches the port controls "          \
       "every queue")                                                                               \

@@ -24,7 +24,9 @@
  *       whose reply would lie in memory is closed instead, unless it is a small one or alone.
  *   C6  Where callers must be known, no body is read of one that is not, and none that no method
  *       takes: the head is answered at once, and the connection ends with it.
- *   C7  With TLS, nothing of a client is read as HTTP before its handshake is done.
+ *   C7  The reply to a refused login may be held back for seconds (HOLDING), and is the last one.
+ *       HELD_MAX wait in a loop at most: one more has the oldest answered.
+ *   C8  With TLS, nothing of a client is read as HTTP before its handshake is done.
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `connection_settle`, which sets reading and the deadline to what the state asks for.
@@ -41,6 +43,7 @@
 #define UNSENT_HIGH ((size_t)1 << 20)
 #define UNSENT_LOW ((size_t)256 << 10)
 #define HELD_SMALL ((size_t)64 << 10)
+#define HELD_MAX 256
 #define LINGER_MS 3000
 #define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
 #define KEEPALIVE_S 30
@@ -50,6 +53,7 @@ static void resume(struct connection *self);
 static void on_written(struct http_writer *writer, int status);
 static void on_done(struct rpc_request *request);
 static void put_refusal(struct connection *self, int http_status, const struct error *error);
+static void drop_held(struct connection *self);
 
 /* False: it has its connections already, and has been told so, if it does not expect TLS. */
 static bool enter_address(struct connection *self)
@@ -125,6 +129,8 @@ void connection_close(struct connection *self)
         return;
     if (self->tls != NULL)
         connection_leave_tls(self);
+    if (self->state == CONNECTION_HOLDING)
+        drop_held(self);
     connection_enter(self, CONNECTION_CLOSED);
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
@@ -154,7 +160,7 @@ void connection_ended(struct connection *self)
     self->peer_closed = true;
     uv_read_stop((uv_stream_t *)&self->tcp);
     self->reading = false;
-    if (self->state == CONNECTION_LINGERING ||
+    if (self->state == CONNECTION_LINGERING || self->state == CONNECTION_HOLDING ||
         (self->state == CONNECTION_READING && self->reader.request != NULL))
         connection_close(self);
     else if (self->state == CONNECTION_CALLING)
@@ -306,11 +312,51 @@ static void put_refusal(struct connection *self, int http_status, const struct e
     buffer_deinit(&body);
 }
 
+/* The exchange whose reply was held back. */
+static struct exchange *take_held(struct connection *self)
+{
+    struct exchange *exchange = self->exchange;
+
+    list_remove(&self->held);
+    self->loop->held_count--;
+    self->exchange = NULL;
+    return exchange;
+}
+
+static void drop_held(struct connection *self)
+{
+    exchange_release(take_held(self));
+}
+
+static void answer_held(struct connection *self)
+{
+    struct exchange *exchange = take_held(self);
+
+    put_reply(self, exchange_reply(exchange), &exchange->request.reply);
+    exchange_release(exchange);
+    resume(self);
+}
+
+static void hold_back(struct connection *self)
+{
+    struct loop *loop = self->loop;
+
+    self->exchange->keep_alive = false;
+    connection_enter(self, CONNECTION_HOLDING);
+    list_append(&loop->held, &self->held);
+    if (++loop->held_count > HELD_MAX)
+        answer_held(CONTAINER_OF(loop->held.next, struct connection, held)); /* C7 */
+}
+
 static void on_done(struct rpc_request *request)
 {
     struct exchange *exchange = CONTAINER_OF(request, struct exchange, request);
     struct connection *self = exchange->connection;
 
+    if (self != NULL && request->hold_ms > 0) {
+        hold_back(self);
+        return;
+    }
     if (self != NULL) {
         ASSERT(self->state == CONNECTION_CALLING && self->exchange == exchange); /* C1 */
         self->exchange = NULL;
@@ -464,12 +510,22 @@ static int64_t reading_deadline(const struct connection *self)
            self->reader.body_raw_bytes / BODY_BYTES_PER_MS;
 }
 
+/* A broker that stops holds nothing back. */
+static int64_t held_until(const struct connection *self)
+{
+    bool stopping = self->loop->phase >= LOOP_DRAINING;
+
+    return self->since_ms + (stopping ? 0 : self->exchange->request.hold_ms);
+}
+
 static int64_t deadline_of(const struct connection *self)
 {
     if (self->state == CONNECTION_CALLING && self->exchange->request.timeout_ms > 0)
         return self->since_ms + self->exchange->request.timeout_ms;
     if (self->state == CONNECTION_CALLING)
         return TIMEOUT_NEVER;
+    if (self->state == CONNECTION_HOLDING)
+        return held_until(self);
     if (self->state == CONNECTION_SHAKING)
         return self->since_ms + self->loop->options->handshake_timeout_ms;
     if (self->unsent_bytes > 0)
@@ -516,6 +572,8 @@ void connection_expired(struct heap_node *node)
         resume(self);
     else if (self->state == CONNECTION_CALLING)
         time_out_call(self);
+    else if (self->state == CONNECTION_HOLDING)
+        answer_held(self);
     else if (self->unsent_bytes == 0 && self->reader.request != NULL)
         refuse_slowness(self);
     else

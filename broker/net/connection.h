@@ -19,6 +19,7 @@ enum connection_state {
     CONNECTION_SHAKING,   /* hands, for TLS */
     CONNECTION_READING,   /* between requests or within one; `waiting` is empty */
     CONNECTION_CALLING,   /* `exchange` is being served */
+    CONNECTION_HOLDING,   /* `exchange` was, and its reply is held back */
     CONNECTION_FLUSHING,  /* replies wait for the client to take them */
     CONNECTION_ENDING,    /* the last reply is on its way */
     CONNECTION_LINGERING, /* it is out; what still comes is thrown away */
@@ -38,7 +39,8 @@ struct connection {
     struct http_writer writer;
     struct buffer waiting;     /* input that came while it could not be dealt with */
     struct rpc_caller caller;  /* of the request whose body is being read */
-    struct exchange *exchange; /* CONNECTION_CALLING only */
+    struct exchange *exchange; /* CONNECTION_CALLING and _HOLDING only */
+    struct list held;          /* in loop->held; CONNECTION_HOLDING only */
     enum connection_state state;
     int64_t since_ms;     /* in this state */
     size_t unsent_bytes;  /* of replies, when last looked at */

@@ -88,7 +88,7 @@ void connection_receive_sealed(struct connection *self, struct slice input)
     tls_feed(&self->tls->tls, input);
     if (self->state == CONNECTION_SHAKING)
         shake_hands(self);
-    if (is_heard(self) && self->state != CONNECTION_SHAKING) /* C7 */
+    if (is_heard(self) && self->state != CONNECTION_SHAKING) /* C8 */
         read_sealed(self);
 }
 

@@ -79,6 +79,7 @@ int loop_init(struct loop *self, const struct net_options *options, int drained_
     list_init(&self->connections);
     list_init(&self->exchanges);
     list_init(&self->exchanges_spare);
+    list_init(&self->held);
     return 0;
 }
 

@@ -62,6 +62,8 @@ struct loop {
     struct list exchanges; /* in flight */
     struct list exchanges_spare;
     int spare_count;
+    struct list held; /* connections whose replies are held back, the longest first */
+    int held_count;
     struct http_request *request_spare;
     uint8_t *read_buffer; /* LOOP_READ_BYTES; used within one read callback */
     uint8_t *open_buffer; /* LOOP_OPEN_BYTES: what TLS made of it; NULL without TLS */

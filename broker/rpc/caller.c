@@ -5,6 +5,7 @@
 #include "rpc/caller.h"
 
 #include "base/clock.h"
+#include "rpc/logins.h"
 
 static enum status refuse(uint8_t rights, const char *format_what, struct slice queue,
                           struct error *error);
@@ -23,15 +24,30 @@ static struct credentials credentials_of(const struct rpc_head *head)
     return credentials;
 }
 
+/* Who shows no token guesses none. */
+static int64_t count_refusal(struct rpc *rpc, const struct rpc_head *head)
+{
+    struct slice address = head->peer == NULL ? SLICE_EMPTY : head->peer->home;
+
+    counter_add(&rpc->options.counters->logins_refused, 1);
+    if (rpc->options.logins == NULL || head->headers[RPC_HEADER_AUTHORIZATION].data == NULL)
+        return 0;
+    return logins_refuse(rpc->options.logins, address, clock_monotonic_ms());
+}
+
 static enum status find_principal(struct rpc *rpc, const struct rpc_head *head,
                                   struct rpc_caller *caller, struct error *error)
 {
     struct auth *auth = rpc->options.auth;
     const struct credentials credentials = credentials_of(head);
+    enum status status;
 
     if (!auth_is_on(auth))
         return STATUS_OK;
-    return auth_identify(auth, &credentials, clock_wall_ms(), &caller->principal, error);
+    status = auth_identify(auth, &credentials, clock_wall_ms(), &caller->principal, error);
+    if (status == STATUS_UNAUTHENTICATED)
+        caller->hold_ms = count_refusal(rpc, head);
+    return status;
 }
 
 /* By what its requests are counted together. */

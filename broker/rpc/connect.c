@@ -140,10 +140,14 @@ static enum status decode_body(struct rpc_request *request, ProtobufCMessage **r
                                struct error *error)
 {
     size_t needed = request->body.size * DECODE_BYTES_PER_BYTE + DECODE_BYTES_BASE;
+    enum status status;
 
     arena_set_max(request->arena, request->arena->used_bytes + needed);
-    return codec_decode(request->codec, request->body, request->method->request, request->arena,
-                        ret_message, error);
+    status = codec_decode(request->codec, request->body, request->method->request, request->arena,
+                          ret_message, error);
+    if (status == STATUS_OK)
+        request->call.request = *ret_message;
+    return status;
 }
 
 static void connect_done(struct service_call *call)

@@ -36,6 +36,10 @@
       "When the broker's certificate expires, in Unix time; 0 without TLS")                        \
     X(http_refused, "ackd_http_refused_total", "counter",                                          \
       "Requests refused for their HTTP, before any method was looked up")                          \
+    X(logins_refused, "ackd_logins_refused_total", "counter",                                      \
+      "Requests of callers that could not be known")                                               \
+    X(audit_lost, "ackd_audit_lost_total", "counter",                                              \
+      "Lines of the audit log that could not be written")                                          \
     X(received_bytes, "ackd_received_bytes_total", "counter", "Bytes read from sockets")           \
     X(sent_bytes, "ackd_sent_bytes_total", "counter", "Bytes written to sockets")
 

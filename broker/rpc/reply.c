@@ -9,6 +9,7 @@
 #include "ackd/v1/common.pb-c.h"
 #include "base/budget.h"
 #include "base/log.h"
+#include "rpc/audit.h"
 #include "rpc/caller.h"
 
 static bool is_lost(struct rpc_request *request);
@@ -42,6 +43,7 @@ void reply_done_as(struct rpc_request *request, enum status status, int http_sta
         http_status = status_http(status);
         content_type = NULL;
     }
+    audit_end(request, status);
     caller_finish(request);
     request->http_status = http_status;
     request->content_type = content_type;
@@ -114,6 +116,7 @@ void reply_error(struct rpc_request *request, const struct error *why)
     rpc_error_body(error, &request->reply);
     if (request->header_line == NULL)
         request->header_line = rpc_header_line(error->status, request->caller.retry_after_ms);
+    request->hold_ms = request->caller.hold_ms;
     reply_done_as(request, error->status, status_http(error->status), CONTENT_JSON);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "rpc/audit.h"
 #include "rpc/caller.h"
 #include "rpc/faces.h"
 #include "rpc/reply.h"
@@ -68,6 +69,8 @@ void rpc_begin(struct rpc *self, struct rpc_request *request)
     request->timeout_ms = 0;
     request->header_line = NULL;
     request->calling = false;
+    request->hold_ms = 0;
+    audit_begin(request);
     counter_add(&self->options.counters->in_flight, 1);
 
     if (request->refusal != NULL)

@@ -48,12 +48,17 @@ enum rpc_header {
         RPC_HEADER_COUNT
 };
 
+struct audit;
+struct logins;
+
 struct rpc_options {
     struct service *service;
     struct counters *counters;
     const struct budget *calls_budget; /* of the requests' arenas; or NULL */
     struct auth *auth;                 /* NULL: everybody may do everything */
     struct quotas *quotas;             /* NULL: nobody's requests are bounded */
+    struct logins *logins;             /* NULL: refusals are answered at once */
+    struct audit *audit;               /* NULL: none is kept */
     const char *version;
     int64_t started_unix_ms;
     int64_t metrics_queues; /* in /metrics by themselves; and so many datasets */
@@ -90,6 +95,7 @@ struct rpc_caller {
     struct quota *quota;         /* its bounds; NULL: none */
     int64_t charged_bytes;       /* of the request's body, to the quota */
     int64_t retry_after_ms;      /* where it is refused for the moment */
+    int64_t hold_ms;             /* how long the refusal is to be held back */
     bool waits;                  /* the quota counts the request among those that may */
 };
 
@@ -110,7 +116,8 @@ struct rpc_request {
      * answers by itself (rpc_refusal with STATUS_TIMEOUT) and calls rpc_cancel. */
     int64_t timeout_ms;
 
-    /* The reply, once `done` was called. */
+    /* The reply, once `done` was called, to be sent after `hold_ms`. */
+    int64_t hold_ms;
     int http_status;
     const char *content_type; /* NULL: no body */
     const char *header_line;  /* one more, such as "Allow: POST"; or NULL */
@@ -124,6 +131,9 @@ struct rpc_request {
     struct scope scope;    /* what the caller may, once that was looked at */
     struct service_call call;
     bool calling; /* the service has the call */
+    /* For the audit log; NULL without one. */
+    const char *address;
+    const char *page; /* the path, where it is no method's */
 };
 
 void rpc_init(struct rpc *self, const struct rpc_options *options);

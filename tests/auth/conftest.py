@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """conftest.py -- a broker that wants to know its callers, and callers of every kind."""
 import http.client
+import itertools
 import json
 import os
 import subprocess
@@ -31,6 +32,10 @@ class Reply:
         return "" if self.status == 200 else self.json()["message"]
 
 
+# A new one for each connection, since refused logins of one address are slowed.
+ADDRESSES = (f"127.{at >> 16 & 127 | 64}.{at >> 8 & 255}.{at & 255}" for at in itertools.count(1))
+
+
 class Caller:
     """Whoever sends `authorization` with each request; None: nothing."""
 
@@ -48,7 +53,8 @@ class Caller:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.authorization is not None:
             headers["Authorization"] = self.authorization
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30,
+                                                source_address=(next(ADDRESSES), 0))
         try:
             connection.request(verb, path, body, headers)
             return Reply(connection.getresponse())

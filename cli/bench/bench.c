@@ -23,8 +23,8 @@
 #define WAITERS_NS INT64_C(30000000000)
 #define POLL_MS 5
 
-static enum exit_code open_all(struct bench *self);
-static enum exit_code run_rounds(struct bench *self);
+static enum exit_code open_all(struct bench *self, bool sealed);
+static enum exit_code run_rounds(struct bench *self, struct bench *twin);
 static void report(struct bench *self, const struct figures *rounds, bool is_durable);
 
 int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback)
@@ -73,25 +73,47 @@ static void delete_queues(struct bench *self)
         delete_queue(self, self->queues[i]);
 }
 
-enum exit_code bench_run(struct cli *cli, const struct scenario *scenario)
+static enum exit_code begin(struct bench *self, struct cli *cli, const struct scenario *scenario,
+                            bool sealed)
 {
-    struct bench *self = cli_alloc(cli, sizeof *self);
     enum exit_code code;
 
     init(self, cli, scenario);
-    code = open_all(self);
-    if (code == EXIT_OK && scenario->begin != NULL)
-        code = scenario->begin(self);
-    if (code == EXIT_OK)
-        code = run_rounds(self);
-    if (code == EXIT_OK && scenario->check != NULL)
-        code = scenario->check(self);
-    if (scenario->end != NULL)
-        scenario->end(self);
+    code = open_all(self, sealed);
+    return code == EXIT_OK && scenario->begin != NULL ? scenario->begin(self) : code;
+}
+
+/* However far it came; a zeroed one did not begin. */
+static void end(struct bench *self)
+{
+    if (self->scenario == NULL)
+        return;
+    if (self->scenario->end != NULL)
+        self->scenario->end(self);
     load_close(&self->load);
     ceiling_close(&self->ceiling);
     delete_queues(self);
     target_close(&self->target);
+}
+
+enum exit_code bench_run(struct cli *cli, const struct scenario *scenario)
+{
+    struct bench *self = cli_alloc(cli, sizeof *self);
+    struct bench *twin = bench_option(cli, "tls", 0) != 0 ? cli_alloc(cli, sizeof *twin) : NULL;
+    enum exit_code code = EXIT_OK;
+
+    memset(self, 0, sizeof *self);
+    if (twin != NULL)
+        code = begin(twin, cli, scenario, false);
+    if (code == EXIT_OK)
+        code = begin(self, cli, scenario, twin != NULL);
+    if (code == EXIT_OK)
+        code = run_rounds(self, twin);
+    if (code == EXIT_OK && scenario->check != NULL)
+        code = scenario->check(self);
+    end(self);
+    if (twin != NULL)
+        end(twin);
     return code;
 }
 
@@ -142,12 +164,12 @@ static enum exit_code make_queues(struct bench *self)
     return code;
 }
 
-static enum exit_code open_all(struct bench *self)
+static enum exit_code open_all(struct bench *self, bool sealed)
 {
     enum exit_code code;
 
     raise_files(self->connections);
-    code = target_open(&self->target, self->cli);
+    code = target_open(&self->target, self->cli, sealed);
     if (code == EXIT_OK && self->with_ceiling)
         code = target_make_directory(&self->target);
     if (code == EXIT_OK && self->with_ceiling)
@@ -194,7 +216,37 @@ static enum exit_code run_round(struct bench *self, struct figures *figures)
     return code;
 }
 
-static enum exit_code run_rounds(struct bench *self)
+/* A round on the twin, and what it tells beside this one's. */
+static enum exit_code run_twin(struct bench *twin, struct figures *figures)
+{
+    struct figures *plain = CLI_ARRAY(twin->cli, 1, struct figures);
+    enum exit_code code;
+
+    target_select(&twin->target);
+    memset(plain, 0, sizeof *plain);
+    code = twin->scenario->round(twin, plain);
+    if (code != EXIT_OK)
+        return code;
+    figures_copy(figures, FIGURE_PLAIN_RATE, plain, FIGURE_RATE);
+    figures_copy(figures, FIGURE_PLAIN_P50, plain, FIGURE_P50);
+    figures_copy(figures, FIGURE_PLAIN_CPU, plain, FIGURE_BROKER_CPU);
+    return EXIT_OK;
+}
+
+static enum exit_code run_pair(struct bench *self, struct bench *twin, struct figures *figures)
+{
+    enum exit_code code = run_twin(twin, figures);
+
+    target_select(&self->target);
+    if (code == EXIT_OK)
+        code = run_round(self, figures);
+    if (code == EXIT_OK && figures_get(figures, FIGURE_PLAIN_RATE) > 0)
+        figures_set(figures, FIGURE_TLS_RATIO,
+                    figures_get(figures, FIGURE_RATE) / figures_get(figures, FIGURE_PLAIN_RATE));
+    return code;
+}
+
+static enum exit_code run_rounds(struct bench *self, struct bench *twin)
 {
     struct figures *rounds = CLI_ARRAY(self->cli, self->rounds, struct figures);
     struct target_sample sample;
@@ -202,7 +254,7 @@ static enum exit_code run_rounds(struct bench *self)
     struct text rate;
 
     for (size_t i = 0; i < self->rounds && code == EXIT_OK; i++) {
-        code = run_round(self, &rounds[i]);
+        code = twin != NULL ? run_pair(self, twin, &rounds[i]) : run_round(self, &rounds[i]);
         if (code == EXIT_OK && self->cli->is_verbose)
             cli_say(self->cli, "round %zu of %zu: %s", i + 1, self->rounds,
                     units_rate(&rate, figures_get(&rounds[i], FIGURE_RATE)));

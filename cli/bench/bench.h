@@ -8,8 +8,9 @@
  *   target.h      the broker                        load.h, link.h          many connections
  *   ceiling.h     LMDB without a broker             request.h, wire.h       bytes on the wire
  *
- * With --ceiling each round is preceded by the same traffic straight into LMDB on the same disk,
- * so that what disturbs the machine disturbs both.
+ * With --tls the broker has TLS and wants a token, and each round is preceded by the same on a twin
+ * without both. With --ceiling each round is preceded by the same traffic straight into LMDB on the
+ * same disk, so that what disturbs the machine disturbs both.
  *
  * The generator shares the machine with the broker: it speaks from one thread, makes its requests
  * before the clock starts, and looks at no more of a reply than it needs. Its own CPU time is told.
@@ -118,5 +119,10 @@ int64_t bench_option(const struct cli *cli, const char *name, int64_t fallback);
     BENCH_ROW("ceiling", 0, OPTION_FLAG, NULL, NULL,                                               \
               "before each round the same traffic straight into LMDB in --dir, and the share of "  \
               "it that the broker reaches")
+
+#define BENCH_TLS                                                                                  \
+    BENCH_ROW("tls", 0, OPTION_FLAG, NULL, NULL,                                                   \
+              "give the broker of --spawn TLS and a token, measure one without before each "       \
+              "round, and tell the ratio")
 
 #endif

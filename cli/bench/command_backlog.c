@@ -197,6 +197,7 @@ const struct command command_bench_backlog = {
         "has the same rates in both. A broker started by `--spawn` is then killed (SIGKILL) and "
         "started again; from the kill to the first lease counts, and no task may be missing.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_TASKS("1000000", "the backlog, at least"),

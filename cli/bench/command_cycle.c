@@ -71,6 +71,7 @@ const struct command command_bench_cycle = {
         "worker "
         "works on one of them.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("4", "workers"),

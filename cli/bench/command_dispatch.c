@@ -204,6 +204,7 @@ const struct command command_bench_dispatch = {
         "while workers wait in long polls. p50, p99 and p99.9 are the time from sending the "
         "publish until the worker has the task.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("4", "workers that wait"),

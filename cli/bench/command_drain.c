@@ -156,6 +156,7 @@ const struct command command_bench_drain = {
         "with the next lease (see `ackctl bench cycle`), until the broker says that nothing is "
         "left. p50, p99 and p99.9 are of both calls.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_TASKS("500000", "the backlog"),

@@ -67,11 +67,11 @@ static void init_holder(struct bench *bench, struct holder *self, const char *qu
     lease.session_id = heartbeat.session_id = close.session_id = session;
     lease.max_tasks = self->wanted < BATCH_MAX ? (int32_t)self->wanted : BATCH_MAX;
     lease.wait_ms = wait_ms;
-    request_init(&self->lease, bench->target.host, "TaskService/Lease");
+    request_init(&self->lease, bench->target.lines, "TaskService/Lease");
     request_add(&self->lease, &lease.base);
-    request_init(&self->heartbeat, bench->target.host, "SessionService/Heartbeat");
+    request_init(&self->heartbeat, bench->target.lines, "SessionService/Heartbeat");
     request_add(&self->heartbeat, &heartbeat.base);
-    request_init(&self->close, bench->target.host, "SessionService/Close");
+    request_init(&self->close, bench->target.lines, "SessionService/Close");
     request_add(&self->close, &close.base);
 }
 
@@ -386,6 +386,7 @@ const struct command command_bench_leases = {
         "falls silent: from when it expires until another worker has leased all of them again "
         "counts, and the longest time that somebody else's publish took meanwhile.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_TASKS("100000", "to lease"),

@@ -105,6 +105,7 @@ const struct command command_bench_publish = {
         "are the time from a request to its reply. With `--ceiling` the same records are appended "
         "straight to LMDB, `--batch` tasks a commit.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("4", "publishers"),
@@ -135,6 +136,7 @@ const struct command command_bench_single = {
         "broker puts requests that wait into one commit. With `--ceiling` the same records are "
         "appended straight to LMDB, as many a commit as there are connections.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("1", "publishers"),

@@ -36,7 +36,7 @@ static enum exit_code begin(struct bench *bench)
     message.queue = bench->queue;
     message.max_tasks = 1;
     message.wait_ms = WAIT_MS;
-    request_init(&self->lease, bench->target.host, "TaskService/Lease");
+    request_init(&self->lease, bench->target.lines, "TaskService/Lease");
     request_add(&self->lease, &message.base);
     feeder_make_request(bench, bench->queue, BATCH_MAX, false, &self->publish);
     feeder_make_request(bench, bench->queue, bench->connections % BATCH_MAX, false,
@@ -154,6 +154,7 @@ const struct command command_bench_waiters = {
         "from the publish until a worker has its task. Each connection takes a file descriptor "
         "here and one in the broker; see `ulimit -n`.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
+                                            BENCH_TLS,
                                             BENCH_DIR,
                                             BENCH_PAYLOAD,
                                             BENCH_CONNECTIONS("10000", "workers that wait"),

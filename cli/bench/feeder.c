@@ -55,7 +55,7 @@ void feeder_make_request(struct bench *bench, const char *queue, size_t batch, b
     message.tasks = CLI_ARRAY(bench->cli, batch, Ackd__V1__NewTask *);
     for (size_t i = 0; i < batch; i++)
         message.tasks[i] = &task;
-    request_init(ret_request, bench->target.host, "TaskService/Publish");
+    request_init(ret_request, bench->target.lines, "TaskService/Publish");
     request_add(ret_request, &message.base);
 }
 

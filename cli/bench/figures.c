@@ -50,6 +50,13 @@ static double median(double *values, size_t count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
+void figures_copy(struct figures *self, enum figure to, const struct figures *other,
+                  enum figure from)
+{
+    if (other->all[from].known)
+        figures_set(self, to, other->all[from].value);
+}
+
 void figures_median(struct figures *self, const struct figures *rounds, size_t count)
 {
     double *values = calloc(count + 1, sizeof *values);

@@ -61,7 +61,11 @@ enum figure_unit {
     X(CEILING_P50, "ceilingCommitP50Us", TIME, "LMDB commit, p50")                                 \
     X(CEILING_P99, "ceilingCommitP99Us", TIME, "LMDB commit, p99")                                 \
     X(CEILING_CPU, "ceilingCpuSPerMillion", SECONDS, "LMDB CPU a million tasks")                   \
-    X(RATIO, "ceilingRatio", RATIO, "share of the ceiling")
+    X(RATIO, "ceilingRatio", RATIO, "share of the ceiling")                                        \
+    X(PLAIN_RATE, "plainRatePerS", RATE, "rate without TLS")                                       \
+    X(PLAIN_P50, "plainP50Us", TIME, "p50 without TLS")                                            \
+    X(PLAIN_CPU, "plainBrokerCpuSPerMillion", SECONDS, "CPU a million without TLS")                \
+    X(TLS_RATIO, "tlsRatio", RATIO, "rate with TLS to without")
 
 enum figure {
 #define X(id, json, unit, label) FIGURE_##id,
@@ -81,6 +85,9 @@ struct figures {
 void figures_set(struct figures *self, enum figure figure, double value);
 /* 0 if it is not known. */
 double figures_get(const struct figures *self, enum figure figure);
+/* If it is known there. */
+void figures_copy(struct figures *self, enum figure to, const struct figures *other,
+                  enum figure from);
 /* Of each figure the median of the rounds that have it. */
 void figures_median(struct figures *self, const struct figures *rounds, size_t count);
 

@@ -21,26 +21,40 @@ static struct link_call *call_at(struct link *self, unsigned number)
     return &self->calls[number % LINK_DEPTH_MAX];
 }
 
-bool link_open(struct link *self, const struct sockaddr_storage *address, socklen_t size)
+/* Connects, and shakes hands where the address says so. */
+static bool reach(struct link *self, const struct address *address)
 {
+    const struct sockaddr *to = (const struct sockaddr *)&address->storage;
     int one = 1;
 
-    self->socket = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(self->socket, to, address->size) != 0)
+        return false;
+    setsockopt(self->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (address->seal == NULL)
+        return true;
+    self->ssl = seal_open(address->seal, self->socket, address->host);
+    return self->ssl != NULL;
+}
+
+bool link_open(struct link *self, const struct address *address)
+{
+    int failure;
+
+    self->socket = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (self->socket < 0)
         return false;
-    if (connect(self->socket, (const struct sockaddr *)address, size) != 0) {
-        int failure = errno;
-
-        link_close(self);
-        errno = failure;
-        return false;
-    }
-    setsockopt(self->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return true;
+    if (reach(self, address))
+        return true;
+    failure = errno;
+    link_close(self);
+    errno = failure;
+    return false;
 }
 
 void link_close(struct link *self)
 {
+    seal_close(self->ssl);
+    self->ssl = NULL;
     if (self->socket >= 0)
         close(self->socket);
     self->socket = -1;
@@ -74,13 +88,21 @@ static void count_sent(struct link *self, size_t size)
         self->sent_bytes -= call_at(self, self->sent++)->request.size;
 }
 
+static ssize_t send_some(struct link *self)
+{
+    struct iovec parts[GATHERED_MAX];
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)gather(self, parts)};
+
+    if (self->ssl != NULL) /* a record at a time, of one request */
+        return seal_write(self->ssl, parts[0].iov_base, parts[0].iov_len);
+    return sendmsg(self->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 enum link_state link_flush(struct link *self)
 {
     self->wants_out = false;
     while (self->sent != self->begun) {
-        struct iovec parts[GATHERED_MAX];
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)gather(self, parts)};
-        ssize_t size = sendmsg(self->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t size = send_some(self);
 
         if (size < 0 && errno == EAGAIN) {
             self->wants_out = true;
@@ -135,13 +157,22 @@ static enum cut cut_reply(struct slice *input, struct link_reply *ret_reply, siz
     return CUT_WHOLE;
 }
 
+static ssize_t receive(struct link *self, void *data, size_t room)
+{
+    ssize_t size = self->ssl != NULL ? seal_read(self->ssl, data, room)
+                                     : recv(self->socket, data, room, MSG_DONTWAIT);
+
+    self->has_more = size == (ssize_t)room;
+    return size;
+}
+
 /* One read into memory that has room for a whole reply, as far as its size is known. */
 static ssize_t read_some(struct link *self, uint8_t *shared, struct slice *ret_input)
 {
     ssize_t size;
 
     if (self->partial.size == 0) {
-        size = recv(self->socket, shared, LINK_READ_BYTES, MSG_DONTWAIT);
+        size = receive(self, shared, LINK_READ_BYTES);
         *ret_input = slice_of(shared, size < 0 ? 0 : (size_t)size);
         return size;
     }
@@ -149,8 +180,8 @@ static ssize_t read_some(struct link *self, uint8_t *shared, struct slice *ret_i
         errno = ENOMEM;
         return -1;
     }
-    size = recv(self->socket, self->partial.data + self->partial.size,
-                self->partial.capacity - self->partial.size, MSG_DONTWAIT);
+    size = receive(self, self->partial.data + self->partial.size,
+                   self->partial.capacity - self->partial.size);
     self->partial.size += size < 0 ? 0 : (size_t)size;
     *ret_input = buffer_view(&self->partial);
     return size;
@@ -172,10 +203,10 @@ static bool keep(struct link *self, struct slice input, size_t missing)
     return !self->partial.failed;
 }
 
-enum link_state link_read(struct link *self, uint8_t *shared, int64_t now_ns,
-                          void (*replied)(void *context, struct link *link,
-                                          const struct link_reply *reply),
-                          void *context)
+static enum link_state read_once(struct link *self, uint8_t *shared, int64_t now_ns,
+                                 void (*replied)(void *context, struct link *link,
+                                                 const struct link_reply *reply),
+                                 void *context)
 {
     struct slice input;
     struct link_reply reply;
@@ -205,4 +236,17 @@ enum link_state link_read(struct link *self, uint8_t *shared, int64_t now_ns,
         return LINK_FINE;
     errno = ENOMEM;
     return LINK_FAILED;
+}
+
+/* What OpenSSL has taken from the socket wakes nobody: it is read to its end. */
+enum link_state link_read(struct link *self, uint8_t *shared, int64_t now_ns,
+                          void (*replied)(void *context, struct link *link,
+                                          const struct link_reply *reply),
+                          void *context)
+{
+    enum link_state state = read_once(self, shared, now_ns, replied, context);
+
+    while (state == LINK_FINE && self->ssl != NULL && self->has_more)
+        state = read_once(self, shared, now_ns, replied, context);
+    return state;
 }

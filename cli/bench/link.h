@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "cli/bench/seal.h"
 
 #define LINK_DEPTH_MAX 64
 #define LINK_READ_BYTES ((size_t)512 << 10)
@@ -29,6 +30,7 @@ struct link_call {
 
 struct link {
     int socket;     /* -1: closed */
+    SSL *ssl;       /* NULL: in the clear */
     size_t index;   /* among the load's links */
     void *user;     /* the scenario's own */
     bool wants_out; /* the socket took only part; epoll watches for room */
@@ -40,6 +42,7 @@ struct link {
     size_t sent_bytes; /* of calls[sent] */
 
     struct buffer partial; /* the start of a reply */
+    bool has_more;         /* the last read took all that it had room for */
 };
 
 struct link_reply {
@@ -52,8 +55,16 @@ struct link_reply {
 /* What can be wrong with a connection; `errno` says more for LINK_FAILED. */
 enum link_state { LINK_FINE, LINK_FAILED, LINK_ENDED, LINK_NOT_HTTP };
 
+/* Where to connect to. */
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t size;
+    SSL_CTX *seal;    /* NULL: in the clear */
+    const char *host; /* that the certificate must be for */
+};
+
 /* False, with errno, if it can't be connected. Connects blocking. */
-bool link_open(struct link *self, const struct sockaddr_storage *address, socklen_t size);
+bool link_open(struct link *self, const struct address *address);
 void link_close(struct link *self);
 
 static inline unsigned link_in_flight(const struct link *self)

@@ -69,7 +69,7 @@ enum exit_code load_open(struct load *self, const struct address *address, size_
         return tell_not_connected(0, count);
     for (size_t i = 0; i < count; i++) {
         self->links[i] = (struct link){.socket = -1, .index = i};
-        if (!link_open(&self->links[i], &address->storage, address->size) ||
+        if (!link_open(&self->links[i], address) ||
             !watch(self, EPOLL_CTL_ADD, self->links[i].socket, EPOLLIN, &self->links[i]))
             return tell_not_connected(i, count);
         self->count++;

@@ -17,11 +17,6 @@
 #include "cli/bench/link.h"
 #include "cli/exit.h"
 
-struct address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
 struct load;
 
 struct load {

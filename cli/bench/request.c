@@ -12,39 +12,37 @@
 
 #define LENGTH_MAX 32 /* the number and the empty line */
 
-void request_init(struct request *self, const char *host, const char *method)
+void request_init(struct request *self, const char *lines, const char *method)
 {
-    int size;
-
     *self = (struct request){.bytes = BUFFER_EMPTY};
-    size = snprintf(self->head, sizeof self->head,
-                    "POST /ackd.v1.%s HTTP/1.1\r\nHost: %s\r\n"
-                    "Content-Type: application/proto\r\nContent-Length: ",
-                    method, host);
-    ASSERT(size > 0 && size < REQUEST_HEAD_MAX - LENGTH_MAX);
-    self->head_size = (size_t)size;
+    buffer_append_printf(&self->head,
+                         "POST /ackd.v1.%s HTTP/1.1\r\n%s"
+                         "Content-Type: application/proto\r\nContent-Length: ",
+                         method, lines);
+    self->room = self->head.size + LENGTH_MAX;
     request_extend(self, 0);
 }
 
 void request_deinit(struct request *self)
 {
+    buffer_deinit(&self->head);
     buffer_deinit(&self->bytes);
 }
 
 size_t request_body_size(const struct request *self)
 {
-    return self->bytes.size - REQUEST_HEAD_MAX;
+    return self->bytes.size - self->room;
 }
 
 uint8_t *request_body(const struct request *self)
 {
-    return self->bytes.data + REQUEST_HEAD_MAX;
+    return self->bytes.data + self->room;
 }
 
 void request_cut(struct request *self, size_t size)
 {
     ASSERT(size <= request_body_size(self));
-    self->bytes.size = REQUEST_HEAD_MAX + size;
+    self->bytes.size = self->room + size;
 }
 
 void request_add(struct request *self, const ProtobufCMessage *message)
@@ -56,10 +54,10 @@ void request_add(struct request *self, const ProtobufCMessage *message)
 
 uint8_t *request_extend(struct request *self, size_t size)
 {
-    size_t gap = self->bytes.size == 0 ? REQUEST_HEAD_MAX : 0;
+    size_t gap = self->bytes.size == 0 ? self->room : 0;
     uint8_t *at = buffer_reserve(&self->bytes, gap + size);
 
-    if (at == NULL) {
+    if (at == NULL || self->head.failed) {
         complain("out of memory");
         exit(EXIT_REFUSED);
     }
@@ -74,7 +72,7 @@ struct slice request_seal(struct request *self)
     uint8_t *at = request_body(self) - size;
 
     memcpy(at, length, size);
-    at -= self->head_size;
-    memcpy(at, self->head, self->head_size);
-    return slice_of(at, self->head_size + size + request_body_size(self));
+    at -= self->head.size;
+    memcpy(at, self->head.data, self->head.size);
+    return slice_of(at, self->head.size + size + request_body_size(self));
 }

@@ -14,17 +14,15 @@
 
 #include "base/buffer.h"
 
-#define REQUEST_HEAD_MAX 512
-
 /* Zeroed it may be given to request_deinit. */
 struct request {
     struct buffer bytes;
-    char head[REQUEST_HEAD_MAX]; /* up to the number of Content-Length */
-    size_t head_size;
+    struct buffer head; /* up to the number of Content-Length */
+    size_t room;        /* for the whole head, before the body */
 };
 
-/* `method` as "TaskService/Lease"; `host` as in the URL. */
-void request_init(struct request *self, const char *host, const char *method);
+/* `method` as "TaskService/Lease"; `lines`: the target's header lines. */
+void request_init(struct request *self, const char *lines, const char *method);
 void request_deinit(struct request *self);
 
 size_t request_body_size(const struct request *self);

@@ -5,6 +5,7 @@
 #include "cli/bench/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <netdb.h>
 #include <signal.h>
@@ -16,9 +17,11 @@
 #include <unistd.h>
 
 #include "ackd/v1/admin.pb-c.h"
+#include "auth/secret.h"
+#include "cli/bench/seal.h"
 #include "cli/broker.h"
+#include "cli/file.h"
 #include "cli/interrupt.h"
-#include "cli/url.h"
 #include "transport.h"
 
 #define START_NS INT64_C(60000000000) /* the longest a broker may take to listen */
@@ -26,18 +29,29 @@
 #define POLL_MS 1
 
 static enum exit_code resolve(struct target *self);
+static enum exit_code make_secrets(struct target *self);
 static bool ask_metrics(struct target *self, struct target_sample *sample);
 
-enum exit_code target_open(struct target *self, struct cli *cli)
+enum exit_code target_open(struct target *self, struct cli *cli, bool sealed)
 {
     enum exit_code code = EXIT_OK;
 
-    *self = (struct target){.cli = cli};
+    *self = (struct target){.cli = cli, .is_sealed = sealed};
     interrupt_watch();
     if (!cli_given(cli, "spawn"))
-        return resolve(self);
+        return sealed ? cli_usage_error(cli, "--tls is for a broker that --spawn starts; one with "
+                                             "TLS is measured by an https:// URL")
+                      : resolve(self);
     code = target_make_directory(self);
+    if (code == EXIT_OK && sealed)
+        code = make_secrets(self);
     return code == EXIT_OK ? target_start(self) : code;
+}
+
+void target_select(struct target *self)
+{
+    self->cli->url = self->url_text;
+    broker_close(self->cli);
 }
 
 /* Waits for the child's end; false if it goes on. */
@@ -75,6 +89,8 @@ void target_close(struct target *self)
         if (!wait_child(self, STOP_NS))
             target_kill(self);
     }
+    SSL_CTX_free(self->address.seal);
+    self->address.seal = NULL;
     if (self->directory[0] != '\0')
         nftw(self->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     self->directory[0] = '\0';
@@ -95,24 +111,73 @@ enum exit_code target_make_directory(struct target *self)
     return EXIT_REFUSED;
 }
 
+/* A file of the run's directory; lives as long as the run. */
+static char *path_of(const struct target *self, const char *name)
+{
+    size_t size = strlen(self->directory) + strlen(name) + 2;
+    char *path = cli_alloc(self->cli, size);
+
+    snprintf(path, size, "%s/%s", self->directory, name);
+    return path;
+}
+
+static bool write_token(const char *path)
+{
+    char text[SECRET_TEXT_BYTES + 1];
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct secret_key key;
+    bool ok = fd >= 0 && secret_make_key(&key) && secret_make(&key, text) &&
+              write(fd, text, SECRET_TEXT_BYTES) == SECRET_TEXT_BYTES;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* What a sealed broker starts with, and what ackctl's calls and the load generator show it. */
+static enum exit_code make_secrets(struct target *self)
+{
+    const char *certificate = path_of(self, "tls.crt");
+    const char *token = path_of(self, "token");
+
+    if (!seal_make_identity(certificate, path_of(self, "tls.key")) || !write_token(token)) {
+        complain("no certificate or no token can be made in %s", self->directory);
+        return EXIT_REFUSED;
+    }
+    setenv("ACKD_CA_FILE", certificate, 1);
+    setenv("ACKD_TOKEN_FILE", token, 1);
+    return EXIT_OK;
+}
+
 /* The child's part: becomes the broker. ACKD_* of the environment sets what is not set here. */
 static void become_broker(const struct target *self, const char *program)
 {
-    char data[PATH_MAX + 16];
-    char port[PATH_MAX + 16];
+    const char *arguments[] = {program,
+                               "--data-dir",
+                               path_of(self, "data"),
+                               "--listen",
+                               "127.0.0.1:0",
+                               "--port-file",
+                               path_of(self, "port"),
+                               "--log-level",
+                               "error",
+                               self->is_sealed ? "--tls-cert" : NULL,
+                               path_of(self, "tls.crt"),
+                               "--tls-key",
+                               path_of(self, "tls.key"),
+                               "--admin-token-file",
+                               path_of(self, "token"),
+                               NULL};
 
-    snprintf(data, sizeof data, "%s/data", self->directory);
-    snprintf(port, sizeof port, "%s/port", self->directory);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0); /* Ctrl-C is for ackctl, which then stops the broker */
-    execlp(program, program, "--data-dir", data, "--listen", "127.0.0.1:0", "--port-file", port,
-           "--log-level", "error", NULL);
+    execvp(program, (char *const *)(uintptr_t)arguments);
     complain("%s can't be started: %s", program, strerror(errno));
     _exit(127);
 }
 
 /* The address the broker listens on, once it does. */
-static bool read_port_file(const char *path, char *ret_url, size_t size)
+static bool read_port_file(const struct target *self, const char *path, char *ret_url, size_t size)
 {
     FILE *file = fopen(path, "re");
     char line[256] = "";
@@ -123,7 +188,7 @@ static bool read_port_file(const char *path, char *ret_url, size_t size)
         line[0] = '\0';
     fclose(file);
     line[strcspn(line, "\n")] = '\0';
-    snprintf(ret_url, size, "http://%s", line);
+    snprintf(ret_url, size, "%s://%s", self->is_sealed ? "https" : "http", line);
     return line[0] != '\0';
 }
 
@@ -132,14 +197,13 @@ enum exit_code target_start(struct target *self)
     const char *program = cli_text(self->cli, "spawn");
     int64_t until_ns = monotonic_ns() + START_NS;
     char *url = cli_alloc(self->cli, 300);
-    char path[PATH_MAX + 16];
+    const char *path = path_of(self, "port");
 
-    snprintf(path, sizeof path, "%s/port", self->directory);
     unlink(path);
     self->pid = fork();
     if (self->pid == 0)
         become_broker(self, program);
-    while (self->pid > 0 && !read_port_file(path, url, 300)) {
+    while (self->pid > 0 && !read_port_file(self, path, url, 300)) {
         if (wait_child(self, 0) || monotonic_ns() > until_ns) {
             complain("%s did not start to listen", program);
             return EXIT_NOT_REACHED;
@@ -158,28 +222,56 @@ enum exit_code target_start(struct target *self)
     return resolve(self);
 }
 
+/* The header lines of each request. */
+static bool make_lines(struct target *self)
+{
+    const char *token_file = getenv("ACKD_TOKEN_FILE");
+    bool shows_token =
+        token_file != NULL && *token_file != '\0' && (self->pid == 0 || self->is_sealed);
+    struct slice token = SLICE_EMPTY;
+    char *lines;
+    size_t size;
+
+    if (shows_token && !file_read(self->cli, token_file, &token))
+        return false;
+    while (token.size > 0 && token.data[token.size - 1] <= ' ')
+        token.size--;
+    size = sizeof self->url.authority + token.size + 64;
+    lines = cli_alloc(self->cli, size);
+    if (shows_token)
+        snprintf(lines, size, "Host: %s\r\nAuthorization: Bearer %.*s\r\n", self->url.authority,
+                 (int)token.size, (const char *)token.data);
+    else
+        snprintf(lines, size, "Host: %s\r\n", self->url.authority);
+    self->lines = lines;
+    return true;
+}
+
 static enum exit_code resolve(struct target *self)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
-    struct url url;
     int failure;
 
-    if (!url_split(self->cli->url, &url) || url.is_sealed)
+    self->url_text = self->cli->url;
+    if (!url_split(self->cli->url, &self->url))
         return cli_usage_error(self->cli,
                                "%s is no URL that the load generator speaks to: "
-                               "give http://HOST:PORT",
+                               "give http://HOST:PORT or https://HOST:PORT",
                                self->cli->url);
-    failure = getaddrinfo(url.host, url.port, &hints, &found);
+    failure = getaddrinfo(self->url.host, self->url.port, &hints, &found);
     if (failure != 0) {
-        complain("%s: %s", url.host, gai_strerror(failure));
+        complain("%s: %s", self->url.host, gai_strerror(failure));
         return EXIT_NOT_REACHED;
     }
     memcpy(&self->address.storage, found->ai_addr, found->ai_addrlen);
     self->address.size = found->ai_addrlen;
+    self->address.host = self->url.host;
     freeaddrinfo(found);
-    snprintf(self->host, sizeof self->host, "%s", url.authority);
-    return EXIT_OK;
+    if (self->url.is_sealed && self->address.seal == NULL &&
+        (self->address.seal = seal_context(self->cli)) == NULL)
+        return EXIT_REFUSED;
+    return make_lines(self) ? EXIT_OK : EXIT_REFUSED;
 }
 
 /* "Name:  1234 kB" of /proc/PID/status in bytes; -1 if it is not there. */

@@ -30,12 +30,12 @@ enum exit_code worker_init(struct worker *self, struct bench *bench,
     message.queue = (char *)options->queue;
     message.max_tasks = (int32_t)options->batch;
     message.wait_ms = options->wait_ms;
-    request_init(&self->lease, bench->target.host, "TaskService/Lease");
+    request_init(&self->lease, bench->target.lines, "TaskService/Lease");
     request_add(&self->lease, &message.base);
     self->fixed_bytes = request_body_size(&self->lease);
     self->acks_apart = options->acks_apart;
     if (self->acks_apart)
-        request_init(&self->ack, bench->target.host, "TaskService/Ack");
+        request_init(&self->ack, bench->target.lines, "TaskService/Ack");
     return EXIT_OK;
 }
 

@@ -15,6 +15,8 @@ RATED = ("tasks", "seconds", "ratePerS", "commitsPerS", "tasksPerCommit", *PERCE
 CEILING = ("ceilingRatePerS", "ceilingCommitP50Us", "ceilingCommitP99Us", "ceilingCpuSPerMillion",
            "ceilingRatio")
 
+TLS = ("plainRatePerS", "plainP50Us", "plainBrokerCpuSPerMillion", "tlsRatio")
+
 SCENARIOS = {
     # what is typed -> the figures that must be there
     "publish --batch 10 --time 50ms --rounds 2 --ceiling":
@@ -29,6 +31,8 @@ SCENARIOS = {
     "cycle --batch 400 --payload 100000 --connections 1 --time 20ms --rounds 1": RATED,
     "single --time 50ms --ceiling": (*RATED, *CEILING, "diskBytesPerTask"),
     "single --connections 20 --time 50ms --rounds 1": (*RATED, "diskBytesPerTask"),
+    "publish --batch 1000 --time 50ms --rounds 1 --tls": (*RATED, *TLS),
+    "cycle --batch 100 --payload 50000 --time 50ms --rounds 2 --tls": (*RATED, *TLS),
     "drain --tasks 2500 --batch 100 --rounds 2": RATED,
     "dispatch --rate 200 --time 200ms --rounds 2": RATED,
     "backlog --tasks 5000 --time 50ms":
@@ -61,7 +65,7 @@ def test_a_scenario_tells_its_figures(offline, line):
         assert not missing
         # A moment may be too short for the clock; memory and disk may be given back in it.
         small = {"brokerCpuSPerMillion", "brokerCpuShare", "clientCpuShare", "idleCpuShare",
-                 "heartbeatCpuShare", "bytesPerWaiter", "lostLeasedAgainUs", "diskBytesPerTask"}
+                 "plainBrokerCpuSPerMillion", "heartbeatCpuShare", "bytesPerWaiter", "lostLeasedAgainUs", "diskBytesPerTask"}
         assert not [name for name in SCENARIOS[line] if figures[name] <= 0 and name not in small]
     percentiles = [report[name] for name in PERCENTILES if name in report]
     assert percentiles == sorted(percentiles)
@@ -129,7 +133,7 @@ def running_with(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("arguments, code, message", [
     (["--url", "http://127.0.0.1:9"], 3, "broker not reached at http://127.0.0.1:9"),
-    (["--url", "https://127.0.0.1:9"], 2, "give http://HOST:PORT"),
+    (["--url", "ftp://127.0.0.1:9"], 2, "give http://HOST:PORT"),
     (["--spawn", "./missing"], 3, "./missing can't be started: No such file or directory"),
     (["--spawn", "/bin/true"], 3, "/bin/true did not start to listen"),
     (["--spawn", str(ACKD), "--dir", "missing"], 1, "no directory can be made in missing"),

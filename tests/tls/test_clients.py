@@ -259,3 +259,15 @@ def test_a_worker_works_over_tls(broker, authority, tmp_path):
     assert done.returncode == 0, done.stderr
     wait_until(lambda: broker.call("QueueService/Get", name="work")["queue"]["counts"].get("done")
                == "5", "all are done")
+
+
+def test_the_load_generator_speaks_tls_and_believes_no_stranger(broker, authority, tmp_path):
+    line = ("bench", "cycle", "--batch", "50", "--payload", "20000", "--time", "50ms", "--rounds",
+            "1", "-o", "json", "--url", broker.url)
+    done = ackctl(*line, "--ca-file", authority.certificate)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["tasks"] > 0
+    assert not [each for each in broker.call("QueueService/List").get("queues", [])
+                if each["name"].startswith("bench")]
+    done = ackctl(*line, "--ca-file", Authority(tmp_path, "other").certificate)
+    assert done.returncode == NOT_REACHED and "signed" in done.stderr

@@ -81,6 +81,7 @@ def test_a_worker_tolerates_exactly_the_taints_of_the_pools_that_it_selects(root
 
 @pytest.mark.parametrize("root, pool", [
     ("overlays/spot", {"SPOT_POOL"}), ("overlays/spot-checkpoints", {"SPOT_POOL"}),
+    ("overlays/spot-cluster-tokens", {"SPOT_POOL"}),
     ("overlays/autoscale", {"SPOT_POOL"}), ("overlays/flex-start", {"FLEX_START_POOL"}),
     ("overlays/on-demand", {"ON_DEMAND_POOL"}),
     ("overlays/on-demand-checkpoints", {"ON_DEMAND_POOL"}),

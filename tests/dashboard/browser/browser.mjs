@@ -4,6 +4,7 @@
 // broker's calls.
 import assert from "node:assert/strict";
 import path from "node:path";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 
 export const url = process.env.ACKD_URL;
@@ -54,6 +55,16 @@ export async function live(page) {
   await page.locator('#connection[data-state="live"]').waitFor();
 }
 
+// What checks for accessibility find in the page as it stands: names, roles, landmarks, contrast;
+// or of these only what the rules look for.
+export async function barriers(page, rules = null) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate((runOnly) => (
+    globalThis.axe.run(document, { resultTypes: ["violations"], ...(runOnly && { runOnly }) })),
+  rules);
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
 // The table's row that has this text.
 export function row(page, text) {
   return page.locator("tbody tr").filter({ hasText: text });
@@ -96,8 +107,12 @@ export async function eventually(check) {
   }
 }
 
-export async function call(method, request) {
-  const reply = await fetch(`${url}/ackd.v1.${method}`, { method: "POST",
+export function call(method, request) {
+  return callAt(url, method, request);
+}
+
+export async function callAt(base, method, request) {
+  const reply = await fetch(`${base}/ackd.v1.${method}`, { method: "POST",
     headers: { "content-type": "application/json" }, body: JSON.stringify(request) });
   const body = await reply.json();
   assert.ok(reply.ok, `${method}: ${body.message}`);

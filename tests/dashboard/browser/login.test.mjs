@@ -3,56 +3,38 @@
 // login.test.mjs -- the page of a broker that speaks TLS and wants to know who calls; that forgets
 // who it knew, and is started anew while the page is open.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { close, eventually, finish, launch, live, open } from "./browser.mjs";
-
-const BUILD = process.env.ACKD_BUILD_DIR;
-
-const ACKD = path.join(BUILD, "broker/daemon/ackd");
-const ACKCTL = path.join(BUILD, "cli/ackctl");
+import { barriers, close, finish, launch, live, open } from "./browser.mjs";
+import { ACKCTL, OwnBroker } from "./own_broker.mjs";
 
 describe("a broker with tokens", { timeout: 60_000 }, () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "ackd-login-"));
-  const file = (name) => path.join(directory, name);
+  const broker = new OwnBroker();
   const ackctl = (...words) => execFileSync(ACKCTL, words, { encoding: "utf8", env: {
-    ...process.env, ACKD_URL: base, ACKD_TOKEN_FILE: file("admin"), ACKD_CA_FILE: file("cert"),
+    ...process.env, ACKD_URL: base, ACKD_TOKEN_FILE: broker.file("admin"),
+    ACKD_CA_FILE: broker.file("cert"),
   } }).trim();
   const visit = (route) => open(route, { base, refusals: true, ignoreHTTPSErrors: true });
   let base;
-  let broker;
   let admin;
   let reader;
 
-  async function start(port) {
-    fs.rmSync(file("ports"), { force: true });
-    broker = spawn(ACKD, ["--data-dir", file("data"), "--listen", `127.0.0.1:${port}`,
-      "--port-file", file("ports"), "--admin-token-file", file("admin"), "--tls-cert",
-      file("cert"), "--tls-key", file("key")], { stdio: "ignore" });
-    await eventually(() => {
-      base = `https://${fs.readFileSync(file("ports"), "utf8").trim()}`;
-    });
-  }
-
-  async function kill() {
-    const ended = once(broker, "exit");
-    broker.kill("SIGKILL");
-    await ended;
+  async function start() {
+    await broker.start("--admin-token-file", broker.file("admin"), "--tls-cert",
+      broker.file("cert"), "--tls-key", broker.file("key"));
+    base = `https://${broker.address}`;
   }
 
   before(async () => {
     admin = execFileSync(ACKCTL, ["token", "generate"], { encoding: "utf8" }).trim();
-    fs.writeFileSync(file("admin"), `${admin}\n`, { mode: 0o600 });
+    fs.writeFileSync(broker.file("admin"), `${admin}\n`, { mode: 0o600 });
     execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt",
       "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=ackd", "-addext",
-      "subjectAltName=IP:127.0.0.1", "-keyout", file("key"), "-out", file("cert")],
+      "subjectAltName=IP:127.0.0.1", "-keyout", broker.file("key"), "-out", broker.file("cert")],
     { stdio: "ignore" });
-    await start(0);
+    await start();
     ackctl("queue", "create", "open-1");
     ackctl("queue", "create", "secret-1");
     reader = ackctl("token", "create", "reader", "--grant", "read:open-*");
@@ -60,8 +42,7 @@ describe("a broker with tokens", { timeout: 60_000 }, () => {
   });
   after(async () => {
     await close();
-    await kill();
-    fs.rmSync(directory, { recursive: true });
+    await broker.remove();
   });
 
   async function logIn(page, token) {
@@ -74,6 +55,7 @@ describe("a broker with tokens", { timeout: 60_000 }, () => {
     await logIn(page, "ackd_nobody_0123456789");
     await page.getByText("It said:").waitFor();
     assert.deepEqual(await page.evaluate(() => ({ ...sessionStorage })), {});
+    assert.deepEqual(await barriers(page), []);
     await page.screenshot({ path: "../screenshots/refused.png" });
     await logIn(page, "two words");
     assert.match(await page.getByLabel("Token").evaluate((input) => input.validationMessage),
@@ -124,9 +106,9 @@ describe("a broker with tokens", { timeout: 60_000 }, () => {
     const page = await visit("queues/open-1");
     await logIn(page, reader);
     await live(page);
-    await kill();
+    await broker.kill();
     await page.getByRole("alert").getByText("No contact: The broker does not answer.").waitFor();
-    await start(new URL(base).port);
+    await start();
     await live(page);
     await page.getByRole("alert").waitFor({ state: "hidden" });
     await page.getByRole("heading", { name: "open-1" }).waitFor();

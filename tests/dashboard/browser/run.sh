@@ -29,5 +29,5 @@ cp "$here"/*.mjs "$work/"
 cd "$work"
 export ACKD_BUILD_DIR="$build"
 exec /usr/bin/python3 "$root/tests/support/with_broker.py" \
-    node --test --test-reporter=tap login.test.mjs operate.test.mjs \
-    people.test.mjs strangers.test.mjs
+    node --test --test-concurrency=2 --test-reporter=tap crowd.test.mjs login.test.mjs \
+    operate.test.mjs people.test.mjs strangers.test.mjs

@@ -25,9 +25,11 @@ class StatsHistory extends History {
 
   // Calls that shared a commit: [mean, p99]
   batches() {
-    return this.series((sample, before) => before && sample.commits > before.commits && [
-      (sample.commands - before.commands) / (sample.commits - before.commits),
-      Math.ceil(percentile(between(before.batchCommands, sample.batchCommands), 0.99))]);
+    return this.series((sample, before) => {
+      if (!before || sample.commits <= before.commits) return null;
+      const lately = between(before.batchCommands, sample.batchCommands);
+      return [meanOf(lately), Math.ceil(percentile(lately, 0.99))];
+    });
   }
 
   used() {
@@ -43,12 +45,12 @@ export function totalsOf(stats) {
   const add = (field) => shards.reduce((sum, shard) => sum + num(shard[field]), 0);
   const totals = {
     startedMs: num(stats.startedUnixMs), requests: num(stats.requests),
-    refused: num(stats.refused), commits: add("commits"), commands: add("commands"),
+    refused: num(stats.refused), commits: add("commits"),
     usedBytes: add("usedBytes"), mapBytes: add("mapBytes"), limitBytes: add("publishLimitBytes"),
     queues: add("queues"), sessions: add("sessions"), leases: add("leases"),
   };
   for (const field of HISTOGRAMS) {
-    totals[field] = shards.map((shard) => read(shard[field])).reduce(merged);
+    totals[field] = shards.map((shard) => histogramOf(shard[field])).reduce(merged);
   }
   for (const { status, count } of stats.refusals ?? []) totals[status] = num(count);
   return totals;
@@ -59,16 +61,23 @@ export function reasonOf(status) {
   return word(status, "STATUS_");
 }
 
-function read({ bounds, counts }) {
-  return { bounds: bounds.map(num), counts: counts.map(num) };
+export function histogramOf({ bounds, counts, sum }) {
+  return { bounds: bounds.map(num), counts: counts.map(num), sum: num(sum) };
 }
 
 function merged(one, other) {
-  return { ...one, counts: one.counts.map((count, i) => count + other.counts[i]) };
+  return { ...one, counts: one.counts.map((count, i) => count + other.counts[i]),
+    sum: one.sum + other.sum };
 }
 
 function between(before, after) {
-  return { ...after, counts: after.counts.map((count, i) => count - before.counts[i]) };
+  return { ...after, counts: after.counts.map((count, i) => count - before.counts[i]),
+    sum: after.sum - before.sum };
+}
+
+// NaN if there are no values.
+export function meanOf({ counts, sum }) {
+  return sum / counts.reduce((all, count) => all + count, 0);
 }
 
 // The value that this share of the values is at most, as if they lay evenly between the bounds;

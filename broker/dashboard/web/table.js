@@ -86,6 +86,7 @@ export class Table {
     this.back.disabled = this.page === 0;
     this.next.disabled = this.page === pages - 1;
     this.table.hidden = rows.length === 0;
+    if (this.input) this.input.hidden = this.rows.length === 0 && this.wanted === "";
     this.nothing.replaceChildren(...(rows.length > 0 ? [] : [this.rows.length > 0
       ? h("p", { class: "empty" }, "Nothing matches the filter.") : this.empty]));
     this.heads.forEach((head, i) => this.#mark(head, this.columns[i]));

@@ -7,7 +7,7 @@ import { call } from "./api.js";
 import { ChartSet } from "./charts.js";
 import { empty, facts, h, tiles } from "./dom.js";
 import { bytes, compact, count, duration, num, percent, rate, time } from "./format.js";
-import { reasonOf, statsHistory, totalsOf } from "./stats.js";
+import { histogramOf, meanOf, reasonOf, statsHistory, totalsOf } from "./stats.js";
 import { Table } from "./table.js";
 
 const REQUESTS = [
@@ -29,8 +29,8 @@ const STORE = [
   { title: "Store", hint: "live bytes", format: bytes, binary: true, lines: [["used", "leased"]] },
   () => statsHistory.used()];
 
-const TILES = [["Requests", null], ["Refused", null], ["Commits", null], ["Sessions", null],
-  ["Leases", null], ["Connections", null], ["Store used", null]];
+const TILES = [["Requests", null], ["Refused", null], ["Commits", null], ["Connections", null],
+  ["Queues", null], ["Sessions", null], ["Leases", null], ["Store used", null]];
 const FACTS = ["Version", "Up since", "Up for", "Clock ahead of yours", "Store used",
   "Publish until", "Requests", "Refused"];
 
@@ -45,8 +45,8 @@ const COLUMNS = [
   number("Leases", (shard) => num(shard.leases)),
   number("Waiting", (shard) => num(shard.waiters), { minor: true }),
   number("Commits", (shard) => num(shard.commits), { minor: true }),
-  number("Batch", (shard) => num(shard.commands) / Math.max(1, num(shard.commits)),
-    { minor: true, hint: "Calls a commit, on average" }),
+  number("Batch", (shard) => meanOf(histogramOf(shard.batchCommands)) || 0,
+    { minor: true, hint: "Calls that shared a commit, on average" }),
   { title: "On disk", number: true, minor: true, value: (shard) => num(shard.fileBytes),
     cell: (shard) => bytes(shard.fileBytes) },
   { title: "Used", number: true, value: (shard) => num(shard.usedBytes) / num(shard.mapBytes),
@@ -101,6 +101,7 @@ function showTiles(place, stats, totals) {
   place.set("Requests", rate(statsHistory.rate("requests")));
   place.set("Refused", rate(statsHistory.rate("refused")));
   place.set("Commits", rate(statsHistory.rate("commits")));
+  place.set("Queues", count(totals.queues));
   place.set("Sessions", count(totals.sessions));
   place.set("Leases", count(totals.leases));
   place.set("Connections", count(stats.connections));

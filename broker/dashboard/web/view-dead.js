@@ -29,7 +29,7 @@ export function deadTab(context, name) {
     columns: columnsOf(name, askAndDo),
     key: (group) => group.key, sort: "Count", descending: true,
     filter: (group) => `${group.reason} ${group.error}`,
-    empty: empty("No dead letters", "No task of this queue was given up.") });
+    empty: empty("No dead letters", "No task of this queue is given up.") });
 
   // `groups`: null for every dead letter of the queue, also those that come meanwhile.
   async function askAndDo(verb, groups) {

@@ -27,7 +27,7 @@ export function stuckChoice(changed) {
 
 // The queue's leases, or the stuck ones, or the first of them: each with `ageMs`, `stuck`, and
 // `idleMs` since it last told progress.
-export async function askLeases(queue, onlyStuck, signal) {
+async function askSome(queue, onlyStuck, signal) {
   const { items, complete } = await callPages("TaskService/List", { queue,
     state: "TASK_STATE_LEASED", ...(onlyStuck && { minStalledMs: stuckAfterMs }) },
   "tasks", LEASES_MAX, signal);
@@ -38,6 +38,14 @@ export async function askLeases(queue, onlyStuck, signal) {
       stuck: idleMs >= stuckAfterMs };
   });
   return { leases, complete };
+}
+
+// { leases, complete, stuck: { leases, complete } }
+export async function askLeases(queue, onlyStuck, signal) {
+  const { leases, complete } = await askSome(queue, onlyStuck, signal);
+  const stuck = complete || onlyStuck ? { leases: leases.filter((task) => task.stuck), complete }
+    : await askSome(queue, true, signal);
+  return { leases, complete, stuck };
 }
 
 export function leasesTab(context, name) {
@@ -61,27 +69,22 @@ export function leasesTab(context, name) {
         h("span", { class: "choice" }, only, h("label", { for: "only-stuck" }, "Only these"))),
       says, table.element),
     async round(signal, queue) {
-      const { leases, complete } = await askLeases(name, only.checked, signal);
+      const shown = await askLeases(name, only.checked, signal);
+      const { leases } = shown;
       const holders = await sessionOf(leases, signal);
       const leased = num(queue.counts?.leased);
-      setText(says, saysOf(leases, complete, only.checked, leased));
+      setText(says, saysOf(shown, leased));
       table.empty = only.checked && leased > 0 ? noneStuck : noneLeased;
       table.show(leases.map((task) => ({ ...task, holder: holders.get(task.sessionId) ?? {} })));
     },
   };
 }
 
-function saysOf(leases, complete, onlyStuck, leased) {
-  const stuck = leases.filter((task) => task.stuck).length;
-
+function saysOf({ leases, complete, stuck }, leased) {
   if (leases.length === 0) return "";
-  if (onlyStuck) {
-    return complete ? `${count(stuck)} stuck of ${plural(leased, "lease")}.`
-      : `The first ${count(stuck)} that are stuck, of ${plural(leased, "lease")}.`;
-  }
-  return complete ? `${count(stuck)} stuck.`
-    : `The first ${count(leases.length)} of ${plural(leased, "lease")}, ${count(stuck)} of them ` +
-      "stuck. “Only these” looks through all.";
+  const found = `${stuck.complete ? "" : "At least "}${count(stuck.leases.length)} stuck of ${
+    plural(leased, "lease")}.`;
+  return complete ? found : `${found} Listed are the first ${count(leases.length)}.`;
 }
 
 // (leases) -> the sessions that hold them, by ID. Who a session is does not change.
@@ -116,7 +119,7 @@ function columnsOf(name) {
     { title: "Worker", wide: true, value: holderOf, cell: holderOf },
     { title: "Node", wide: true, minor: true, value: ({ holder }) => holder.node ?? "",
       cell: ({ holder }) => holder.node || NONE },
-    { title: "Age", number: true, value: (task) => task.ageMs,
+    { title: "Age", number: true, minor: true, value: (task) => task.ageMs,
       cell: (task) => duration(task.ageMs) },
     { title: "No progress", number: true, value: (task) => task.idleMs,
       hint: "Since the last checkpoint or heartbeat that told progress, or since the lease",

@@ -99,24 +99,24 @@ export function queueSessionsTab(context, name) {
     element: h("div", {}, h("div", { class: "tools" }, stuckChoice(() => context.soon())), says,
       table.element),
     async round(signal) {
-      const [{ leases, complete }, { sessions = [] }] = await Promise.all([
+      const [{ leases, complete, stuck }, { sessions = [] }] = await Promise.all([
         askLeases(name, false, signal), call("SessionService/List", { queue: name }, signal),
       ]);
-      const held = heldBy(leases);
+      const oldest = perSession(leases, (most = -1, { ageMs }) => Math.max(most, ageMs));
+      const stuckOf = perSession(stuck.leases, (number = 0) => number + 1);
       setText(says, saysOf(sessions) + (complete ? ""
-        : ` Ages, and what is stuck, are those of the first ${count(leases.length)} leases.`));
-      table.show(sessions.map((session) => (
-        { ...session, ...(held.get(session.sessionId) ?? { oldestMs: -1, stuck: 0 }) })));
+        : ` Looked at for the oldest are the first ${count(leases.length)} leases.`) +
+        (stuck.complete ? "" : ` Counted as stuck are the first ${count(stuck.leases.length)}.`));
+      table.show(sessions.map((session) => ({ ...session,
+        oldestMs: oldest.get(session.sessionId) ?? -1,
+        stuck: stuckOf.get(session.sessionId) ?? 0 })));
     },
   };
 }
 
-function heldBy(leases) {
-  const held = new Map();
-  for (const { sessionId, ageMs, stuck } of leases) {
-    const before = held.get(sessionId) ?? { oldestMs: -1, stuck: 0 };
-    held.set(sessionId, { oldestMs: Math.max(before.oldestMs, ageMs),
-      stuck: before.stuck + Number(stuck) });
-  }
-  return held;
+// What the leases of each session come to.
+function perSession(leases, add) {
+  const sums = new Map();
+  for (const task of leases) sums.set(task.sessionId, add(sums.get(task.sessionId), task));
+  return sums;
 }

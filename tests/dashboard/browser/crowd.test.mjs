@@ -90,7 +90,7 @@ describe("owners of thousands", { timeout: 120_000 }, () => {
 
   test("see the first leases, and the first stuck ones of all", async () => {
     const page = await open("queues/deep/leases", { base });
-    await page.getByText("The first 1,000 of 1,500 leases, 0 of them stuck.").waitFor();
+    await page.getByText("0 stuck of 1,500 leases. Listed are the first 1,000.").waitFor();
     await shows(page.locator(".place"), "1–50 of 1,000");
     await page.getByLabel("Only these").check();
     await page.getByText("Nothing is stuck").waitFor();

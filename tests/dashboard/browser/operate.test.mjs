@@ -211,7 +211,7 @@ describe("an operator", { timeout: 120_000 }, () => {
     const page = await open("queues/busy/leases");
     await shows(await cell(page, "t-0", "Worker"), "ocr-7f");
     await shows(await cell(page, "t-0", "Node"), "spot-3");
-    await page.getByText("0 stuck.").waitFor();
+    await page.getByText("0 stuck of 3 leases.").waitFor();
     // As it will be when the clock says so: t-1 was at work for an hour, and told progress.
     const begun = { "t-0": 60, "t-1": 60, "t-2": 3 };
     const moved = { "t-0": 20, "t-1": 5, "t-2": 3 };
@@ -228,7 +228,7 @@ describe("an operator", { timeout: 120_000 }, () => {
     const stuck = (name) => row(page, name).getByText("stuck").isVisible();
     await row(page, "t-0").getByText("stuck").waitFor();
     assert.deepEqual([await stuck("t-1"), await stuck("t-2")], [false, false]);
-    await page.getByText("1 stuck.").waitFor();
+    await page.getByText("1 stuck of 3 leases.").waitFor();
     assert.match(await (await cell(page, "t-0", "Age")).textContent(), /^1 h 00 m$/);
     assert.match(await (await cell(page, "t-1", "No progress")).textContent(), /^5 m \d\d s$/);
     await page.screenshot({ path: "../screenshots/leases.png" });

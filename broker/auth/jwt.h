@@ -36,6 +36,7 @@
     X(NO_KEYS_YET, "the keys of its issuer have not been read yet")                                \
     X(ALGORITHM, "its algorithm is none that the config takes from this issuer")                   \
     X(UNKNOWN_KEY, "its issuer has no key of its ID and type")                                     \
+    X(KEY_TO_COME, "its issuer has no such key yet, and its keys are being fetched")               \
     X(SIGNATURE, "the key did not make its signature")                                             \
     X(AUDIENCE, "it is for somebody else (aud)")                                                   \
     X(SUBJECT, "it has no subject (sub), or one too long or not printable")                        \

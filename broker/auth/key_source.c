@@ -27,13 +27,14 @@ struct key_source {
 
     pthread_mutex_t lock;
     pthread_cond_t woken;
-    struct jwks *keys; /* guarded by lock, as all to `has_wished`; NULL: none yet */
+    struct jwks *keys; /* guarded by lock, as all to `is_fetching`; NULL: none yet */
     int64_t read_ms;   /* wall clock */
     int64_t failures;
     struct error refused; /* the last failure that was logged; no error after a success */
     int64_t due_ms;       /* of the next fetch; monotonic, as those below */
     int64_t wish_ms;      /* when a wish was last granted */
     bool has_wished;
+    bool is_fetching;
 
     atomic_bool stopping;
     pthread_t thread; /* of a URL */
@@ -148,18 +149,28 @@ struct jwks *key_source_take(struct key_source *self)
     return keys;
 }
 
-void key_source_wish(struct key_source *self)
+/* Under the lock. */
+static void grant_wish(struct key_source *self, int64_t now_ms)
+{
+    self->has_wished = true;
+    self->wish_ms = now_ms;
+    self->due_ms = now_ms;
+    pthread_cond_signal(&self->woken);
+}
+
+bool key_source_wish(struct key_source *self)
 {
     int64_t now_ms = clock_monotonic_ms();
+    bool may_come;
 
+    if (self->url == NULL)
+        return false;
     pthread_mutex_lock(&self->lock);
-    if (!self->has_wished || now_ms - self->wish_ms >= WISH_PAUSE_MS) {
-        self->has_wished = true;
-        self->wish_ms = now_ms;
-        self->due_ms = now_ms;
-        pthread_cond_signal(&self->woken);
-    }
+    if (!self->has_wished || now_ms - self->wish_ms >= WISH_PAUSE_MS)
+        grant_wish(self, now_ms);
+    may_come = self->due_ms <= now_ms || self->is_fetching || self->refused.status != STATUS_OK;
     pthread_mutex_unlock(&self->lock);
+    return may_come;
 }
 
 struct key_source_figures key_source_figures(struct key_source *self)
@@ -293,6 +304,7 @@ static bool wait_for_turn(struct key_source *self)
         pthread_cond_timedwait(&self->woken, &self->lock, &due);
     }
     self->due_ms = INT64_MAX;
+    self->is_fetching = true;
     pthread_mutex_unlock(&self->lock);
     return !atomic_load(&self->stopping);
 }
@@ -304,6 +316,7 @@ static void plan(struct key_source *self, int64_t pause_ms)
 
     pthread_mutex_lock(&self->lock);
     self->due_ms = due_ms < self->due_ms ? due_ms : self->due_ms;
+    self->is_fetching = false;
     pthread_mutex_unlock(&self->lock);
 }
 

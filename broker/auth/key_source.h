@@ -47,8 +47,9 @@ bool key_source_is_for(const struct key_source *self, const struct issuer *issue
 void key_source_refresh(struct key_source *self, bool forced);
 /* The keys, referenced; NULL: none have come yet. */
 struct jwks *key_source_take(struct key_source *self);
-/* Somebody came with a key's ID that is not among them. */
-void key_source_wish(struct key_source *self);
+/* Somebody came with a key's ID that is not among them. True: it may be one that is yet to come,
+ * since they are being fetched, or could not be when they were last. */
+bool key_source_wish(struct key_source *self);
 struct key_source_figures key_source_figures(struct key_source *self);
 
 #endif

@@ -245,9 +245,7 @@ static enum jwt_verdict verify(struct attempt *self, struct key_source *source, 
         verdict = jwt_check(&self->jwt, self->issuer->audience, self->issuer->clock_skew_ms, now_ms,
                             &self->until_ms);
     jwks_release(keys);
-    if (verdict == JWT_UNKNOWN_KEY)
-        key_source_wish(source);
-    return verdict;
+    return verdict == JWT_UNKNOWN_KEY && key_source_wish(source) ? JWT_KEY_TO_COME : verdict;
 }
 
 static enum jwt_verdict judge(struct trust *self, struct attempt *attempt, struct slice text,
@@ -305,12 +303,19 @@ static enum jwt_verdict let_in(struct attempt *attempt, struct principal **ret_p
     return *ret_principal == NULL ? JWT_NO_MEMORY : JWT_OK;
 }
 
+/* A worker gives up when it is told that nobody knows it: not while the broker may yet. */
 static enum status status_of(enum jwt_verdict verdict)
 {
-    if (verdict == JWT_OK)
+    switch (verdict) {
+    case JWT_OK:
         return STATUS_OK;
-    return verdict == JWT_NO_KEYS_YET || verdict == JWT_NO_MEMORY ? STATUS_UNAVAILABLE
-                                                                  : STATUS_UNAUTHENTICATED;
+    case JWT_NO_KEYS_YET:
+    case JWT_KEY_TO_COME:
+    case JWT_NO_MEMORY:
+        return STATUS_UNAVAILABLE;
+    default:
+        return STATUS_UNAUTHENTICATED;
+    }
 }
 
 /* Under the lock: the config may not change meanwhile. */

@@ -23,8 +23,8 @@ void trust_close(struct trust *self);
 /* Reads the config and the files of keys again, if they have changed or if `forced`. */
 void trust_refresh(struct trust *self, bool forced);
 
-/* Whose token this is, referenced. STATUS_UNAUTHENTICATED, or STATUS_UNAVAILABLE while the keys of
- * its issuer have not come yet; the log hears why, the caller does not. A subject that no pattern
+/* Whose token this is, referenced. STATUS_UNAUTHENTICATED, or STATUS_UNAVAILABLE while its key may
+ * be one that is yet to come; the log hears why, the caller does not. A subject that no pattern
  * matches is a principal without rights. */
 enum status trust_token(struct trust *self, struct slice text, int64_t now_ms,
                         struct principal **ret_principal) MUST_USE;

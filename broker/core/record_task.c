@@ -95,15 +95,16 @@ void active_record_write(const struct active_record *self, struct slice key, uin
     pen_end(&pen, active_record_size(self));
 }
 
-static struct slice get_history(struct eye *eye)
+/* Takes the history off the front. */
+static bool take_history(struct slice *rest, struct slice *ret_history)
 {
-    size_t size = eye_u8(eye);
-    struct slice history;
+    struct eye eye = {rest->data, rest->size, false};
+    size_t size = eye_u8(&eye);
 
-    size |= (size_t)eye_u8(eye) << 8;
-    history = eye_bytes(eye, size);
-    eye->failed |= size == 0 || size > HISTORY_BYTES_MAX || !history_is_whole(history);
-    return history;
+    size |= (size_t)eye_u8(&eye) << 8;
+    *ret_history = eye_bytes(&eye, size);
+    *rest = eye_rest(&eye);
+    return !eye.failed && size > 0 && size <= HISTORY_BYTES_MAX && history_is_whole(*ret_history);
 }
 
 enum status active_record_read(struct slice key, struct slice value, struct active_record *ret)
@@ -129,8 +130,10 @@ enum status active_record_read(struct slice key, struct slice value, struct acti
     task->at_ms = eye_i64(&eye);
     task->leased_ms = eye_i64(&eye);
     ret->dataset = eye_u32(&eye);
-    ret->history = (flags & ACTIVE_HAS_HISTORY) != 0 ? get_history(&eye) : SLICE_EMPTY;
+    ret->history = SLICE_EMPTY;
     ret->error = eye_rest(&eye);
+    if ((flags & ACTIVE_HAS_HISTORY) != 0 && !take_history(&ret->error, &ret->history))
+        return STATUS_CORRUPT;
     if (task->state == TASK_NONE || task->state >= TASK_STATE_COUNT ||
         task->dead_reason > DEAD_CORRUPT)
         return STATUS_CORRUPT;

@@ -170,7 +170,7 @@ static void lease_insert(struct shard *shard, struct queue *queue, struct lease 
     lease->session = session_id == 0 ? NULL : session_find(shard, session_id);
     map_insert(&shard->leases, &lease->node, hash_place(lease->place));
     list_append(&queue->leases, &lease->age_link);
-    progress_begin(queue, lease);
+    list_append(&queue->progress, &lease->progress_link);
     if (lease->session == NULL) {
         heap_push(&shard->lease_deadlines, &lease->deadline, deadline_ms);
         return;

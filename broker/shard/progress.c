@@ -11,11 +11,6 @@
  */
 #include "shard/state.h"
 
-void progress_begin(struct queue *queue, struct lease *lease)
-{
-    list_append(&queue->progress, &lease->progress_link);
-}
-
 /* Times of a shard's batches never go back, so the list stays in order. */
 void progress_note(struct shard *shard, struct lease *lease)
 {

@@ -417,7 +417,6 @@ enum status attempt_show(struct shard *shard, const struct held *held, struct ar
                          struct task_view *view);
 
 /* ---- progress.c ---- */
-void progress_begin(struct queue *queue, struct lease *lease);
 void progress_note(struct shard *shard, struct lease *lease);
 /* A heartbeat of the session says so; what is no lease of it is passed over. */
 void progress_hear(struct shard *shard, const struct session *session,

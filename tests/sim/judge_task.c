@@ -3,6 +3,7 @@
  * judge_task.c -- tasks by their IDs: publish, cancel, get, list; and results.
  */
 #include "bytes.h"
+#include "core/history.h"
 #include "judge.h"
 #include "sim.h"
 
@@ -116,6 +117,37 @@ static void judge_view(struct checker *self, struct model *model, struct model_t
            task->dead_reason);
 }
 
+/* The story says what the model's counters say, and who is at it now. */
+static void judge_attempts(struct checker *self, const struct model_task *task,
+                           const PB(Task) *told)
+{
+    uint32_t ended[ATTEMPT_END_COUNT] = {0};
+    bool goes_on = false;
+
+    for (size_t i = 0; i < told->n_attempts; i++) {
+        const PB(Attempt) *attempt = told->attempts[i];
+
+        ended[attempt->end]++;
+        if ((enum attempt_end)attempt->end == ATTEMPT_REDRIVEN)
+            ended[ATTEMPT_FAILED] = ended[ATTEMPT_LOST] = ended[ATTEMPT_EXPIRED] = 0;
+        goes_on = (enum attempt_end)attempt->end == ATTEMPT_GOES_ON &&
+                  attempt->fence == (int64_t)task->fence &&
+                  attempt->leased_unix_ms == task->leased_ms;
+    }
+    expect(self, goes_on == (task->state == TASK_LEASED), "%s: who holds it is told wrongly",
+           told->task_id);
+    expect(self,
+           told->attempts_left_out > 0 ||
+               (ended[ATTEMPT_FAILED] == task->failures &&
+                ended[ATTEMPT_LOST] + ended[ATTEMPT_EXPIRED] == task->losses &&
+                ended[ATTEMPT_PREEMPTED] == task->preemptions),
+           "%s: its history tells of %d failures, %d losses, %d preemptions; these must be %d, %d, "
+           "%d",
+           told->task_id, (int)ended[ATTEMPT_FAILED],
+           (int)(ended[ATTEMPT_LOST] + ended[ATTEMPT_EXPIRED]), (int)ended[ATTEMPT_PREEMPTED],
+           (int)task->failures, (int)task->losses, (int)task->preemptions);
+}
+
 static bool is_remembered(const struct model *model, const struct model_task *task)
 {
     return task->exists && (task->state != TASK_DONE ||
@@ -143,8 +175,10 @@ void judge_task_get(struct checker *self, struct visit *visit)
     if (task->state == TASK_DONE)
         expect(self, (enum task_state)reply->task->state == TASK_DONE, "I4: %s is not done",
                request->task_id);
-    else
+    else {
         judge_view(self, model, task, reply->task);
+        judge_attempts(self, task, reply->task);
+    }
 }
 
 void judge_task_list(struct checker *self, struct visit *visit)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""proxy.py -- a TCP proxy before the broker that loses a reply on its way, once, when asked to."""
+"""proxy.py -- a TCP proxy before the broker that loses a message on its way, once, when asked to."""
 import contextlib
 import socket
 import threading
@@ -8,17 +8,19 @@ from doorway import Doorway
 
 
 class Proxy(Doorway):
-    """Use it with `with`. `lose(marker)`: the next reply that holds these bytes is thrown away and its
-    connection closed, as if the network had broken right then."""
+    """Use it with `with`. `lose(marker)`: the next reply (or request) that holds these bytes is thrown
+    away and its connection closed, as if the network had broken right then."""
 
     def __init__(self, port: int):
         super().__init__()
         self._broker_port = port
         self._marker = b""
+        self._is_reply = True
         self.lost = threading.Event()
 
-    def lose(self, marker: bytes) -> None:
+    def lose(self, marker: bytes, is_reply: bool = True) -> None:
         self.lost.clear()
+        self._is_reply = is_reply
         self._marker = marker
 
     def serve(self, client: socket.socket) -> None:
@@ -31,7 +33,7 @@ class Proxy(Doorway):
     def _pump(self, source: socket.socket, sink: socket.socket, is_reply: bool):
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 20):
-                if is_reply and self._marker and self._marker in data:
+                if is_reply == self._is_reply and self._marker and self._marker in data:
                     self._marker = b""
                     self.lost.set()
                     break

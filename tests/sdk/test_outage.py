@@ -94,3 +94,23 @@ def test_an_ack_whose_reply_is_lost_is_repeated_and_counts_once(broker, queue, p
     assert results(broker) == {task: task}
     assert worker.stats()["acked"] == 1
     assert (queue_now(broker)["done"], queue_now(broker)["deliveries"]) == (1, 1)
+
+
+def test_progress_that_a_lost_heartbeat_carried_is_told_by_the_next(broker, queue, probe):
+    with Proxy(broker.port) as proxy:
+        worker = probe(url=proxy.url, session_ms=6000)
+        (task,) = publish(broker, "mark 1000")
+        worker.await_line("begin")
+        (session,) = broker.call("SessionService/List", queue="q")["sessions"]
+        # A heartbeat is the session and, where there is progress, lease tokens (field 2) behind it.
+        proxy.lose(session["sessionId"].encode() + b"\x12", is_reply=False)
+        assert proxy.lost.wait(30)
+
+        def since_lease() -> int:
+            told = broker.call("TaskService/Get", queue="q", taskId=task)["task"]
+            return int(told["progressUnixMs"]) - int(told["leasedUnixMs"])
+
+        assert since_lease() == 0
+        wait_until(lambda: since_lease() > 500, "it is told after all")
+        worker.drain()
+        assert worker.end() == 0

@@ -17,6 +17,7 @@
  *   twice       hold at the first delivery, done at the second
  *   finish      goes on until told to stop, then is done after all
  *   step        the same, and tells progress all the while
+ *   mark MS     tells progress once, after so long, and then as finish
  *   deaf        never stops
  *   fail        fails with a message that is not UTF-8
  *   large N     a result of N bytes
@@ -76,7 +77,11 @@ static enum ackd_verdict obey(struct ackd_task *task, const char *word, long num
         ackd_task_progress(task);
         sleep_ms(5);
     }
-    if (strcmp(word, "finish") == 0)
+    if (strcmp(word, "mark") == 0) {
+        sleep_ms(number);
+        ackd_task_progress(task);
+    }
+    if (strcmp(word, "finish") == 0 || strcmp(word, "mark") == 0)
         await_stop(task);
     if (strcmp(word, "work") == 0 || strcmp(word, "echo") == 0)
         sleep_ms(number);

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What deploy/ has beside the manifests: the pools of GKE, secrets, systemd, compose."""
+import http.client
 import os
 import re
 import shutil
+import ssl
 import subprocess
 
 import pytest
 import yaml
+from broker import Broker
 from manifests import PROGRAMS, pools
-from processes import BUILD, SOURCE
+from processes import BUILD, SOURCE, wait_until
 
 DEPLOY = SOURCE / "deploy"
 
@@ -95,6 +98,8 @@ def test_systemd_understands_the_unit_and_finds_it_tight(tmp_path):
     copy = tmp_path / "ackd.service"
     copy.write_text(unit().replace("/usr/bin/ackd", str(PROGRAMS["ackd"]))
                     .replace("Documentation=man:ackctl(1)\n", ""))
+    (tmp_path / "ackd.service.d").mkdir()
+    shutil.copy(DEPLOY / "systemd/secure.conf", tmp_path / "ackd.service.d")
     done = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     tight = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20",
@@ -105,6 +110,41 @@ def test_systemd_understands_the_unit_and_finds_it_tight(tmp_path):
 def test_the_unit_gives_the_broker_time_to_stop_and_starts_it_again():
     assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit(), re.M).group(1)) > 10
     assert "Restart=always" in unit() and "TimeoutStartSec=infinity" in unit()
+
+
+def test_the_secured_units_files_and_variables_are_those_that_the_broker_takes(tmp_path):
+    text = (DEPLOY / "systemd/secure.conf").read_text()
+    loaded = dict(re.findall(r"^LoadCredential=([\w.]+):(.*)$", text, re.M))
+    variables = dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.M))
+    assert {value.removeprefix("%d/") for value in variables.values() if "%d" in value} == set(loaded)
+    assert all(path == f"/etc/ackd/{name}" for name, path in loaded.items())
+    subprocess.run([DEPLOY / "secrets.sh", tmp_path], check=True, capture_output=True,
+                   env=os.environ | {"ACKCTL": str(BUILD / "cli/ackctl")})
+    taken = {name: value.replace("%d", str(tmp_path)) for name, value in variables.items()
+             if name != "ACKD_LISTEN"}
+    assert variables["ACKD_LISTEN"] == "0.0.0.0:7333"
+    context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    with Unready(tmp_path / "broker", environment=taken) as broker:
+        wait_until(lambda: answers(broker.port, context) == 401, "it speaks TLS and wants a token")
+
+
+class Unready(Broker):
+    """Asked for readiness without TLS it would never be."""
+
+    def _ready_or_ended(self) -> bool:
+        return True
+
+
+def answers(port: int, context: ssl.SSLContext) -> int | None:
+    """The status of /metrics; None: nobody answers yet."""
+    connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().status
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
 
 
 # compose

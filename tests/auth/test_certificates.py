@@ -2,6 +2,7 @@
 """test_certificates.py -- client certificates as a proof of who calls: by their names, to rights."""
 import http.client
 import json
+import signal
 
 import pytest
 from authority import Authority
@@ -118,4 +119,5 @@ def test_a_mapping_that_is_taken_out_ends_it(connect, broker):
     beside.rename(broker.config)
     wait_until(lambda: worker.call("TaskService/Lease", queue="ocr-1")[0] == 401, "it is read")
     broker.config.write_text(json.dumps(CONFIG))
+    broker.process.signal(signal.SIGHUP)
     wait_until(lambda: worker.call("TaskService/Lease", queue="ocr-1")[0] == 200, "it is back")

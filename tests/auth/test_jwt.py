@@ -315,7 +315,7 @@ def test_a_failed_fetch_keeps_the_keys_and_is_told_once(trusting_with, serve, ke
     for server, harm in zip(servers, harms):
         harmed(server, harm, elsewhere.url)
     asked = [len(server.asked) for server in servers]
-    wait_until(lambda: all(len(server.asked) >= before + 3
+    wait_until(lambda: all(len(server.asked) >= before + 2
                            for server, before in zip(servers, asked)), "they are asked again")
     kept = broker.events("issuer_keys_kept")
     assert sorted(event["issuer"] for event in kept) == sorted(issuer.name for issuer in issuers)
@@ -372,6 +372,7 @@ def test_the_config_is_read_again_and_a_broken_one_changes_nothing(trusting_with
     caller = broker.caller(issuer.token(WORKER))
     assert caller.call("TaskService/Lease", queue="b").code == "permission_denied"
     broker.configure({"issuers": [entry(issuer, source, grants=("work:b",))]})
+    broker.process.signal(signal.SIGHUP)
     wait_until(lambda: caller.call("TaskService/Lease", queue="b").status == 200, "it is read")
     broker.configure({"issuers": [entry(issuer, source, grants=("work",))]})
     broker.process.signal(signal.SIGHUP)

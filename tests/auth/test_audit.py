@@ -171,12 +171,3 @@ def test_stdout_is_a_file_too(tmp_path):
             assert raw.reply().status == 401
         assert json.loads(broker.stdout.readline())["event"] == "login_refused"
         broker.terminate()
-
-
-def test_a_core_holds_no_secret_since_there_is_none(broker_with):
-    def core_bytes(broker) -> str:
-        text = (broker.process.pid and open(f"/proc/{broker.process.pid}/limits").read())
-        return next(line for line in text.splitlines() if "core file" in line).split()[4]
-    assert core_bytes(broker_with()) == "0"
-    plain, asked = broker_with(kind=Broker), broker_with("--core-dumps")
-    assert core_bytes(plain) == core_bytes(asked)

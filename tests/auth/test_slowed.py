@@ -84,6 +84,7 @@ def test_who_leaves_meanwhile_leaves_nothing_behind(suspicious):
             time.sleep(0.1)  # so that it is held; where not, the test shows less
             end(raw)
             wait_until(lambda: rows() == {"ackd_connections": "1"}, "it is gone", 1)
+    assert suspicious.stop() == 0  # which finds what was left
 
 
 def test_what_is_sent_behind_a_refused_login_is_thrown_away(suspicious):

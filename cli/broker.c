@@ -140,6 +140,8 @@ static const char *hint_for(enum status status)
         return "Name the file that holds a valid token with --token-file or ACKD_TOKEN_FILE.";
     case STATUS_PERMISSION_DENIED:
         return "`ackctl token create` makes tokens with other grants; it takes admin on *.";
+    case STATUS_RATE_LIMITED:
+        return "The broker bounds what one caller may ask; see `ackd --help`, --max-...";
     case STATUS_STORE_FULL:
         return "Let workers finish tasks, or purge and delete queues; see `ackctl stats`.";
     case STATUS_CORRUPT:

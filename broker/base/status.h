@@ -80,10 +80,11 @@ bool status_from_number(int number, enum status *ret_status);
 
 struct error {
     enum status status;
-    int64_t limit;     /* in the field's unit; 0: no number applies */
-    int64_t value;     /* what was sent */
-    char field[96];    /* path in the request, such as "tasks[3].payload"; may be "" */
-    char message[320]; /* one sentence for people, without a full stop */
+    int64_t limit;          /* in the field's unit; 0: no number applies */
+    int64_t value;          /* what was sent */
+    int64_t retry_after_ms; /* when its sender wants to be asked again; 0: not said */
+    char field[96];         /* path in the request, such as "tasks[3].payload"; may be "" */
+    char message[320];      /* one sentence for people, without a full stop */
 };
 
 /* No error yet. */

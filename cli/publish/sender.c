@@ -168,7 +168,8 @@ static bool wait_for_broker(struct sender *self, struct absence *absence, const 
         absence->pause_ms = RETRY_FIRST_MS;
         tell_away(self, error);
     }
-    interrupt_sleep(absence->pause_ms);
+    interrupt_sleep(error->retry_after_ms > absence->pause_ms ? error->retry_after_ms
+                                                              : absence->pause_ms);
     if (absence->pause_ms < RETRY_LAST_MS)
         absence->pause_ms *= 2;
     return true;

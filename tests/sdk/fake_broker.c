@@ -222,8 +222,9 @@ static bool act(struct fake_broker *self, int fd, const struct fake_step *step)
     }
     (void)snprintf(
         head, sizeof head,
-        "HTTP/1.1 %d X\r\nContent-Type: application/proto\r\nContent-Length: %zu\r\n\r\n",
-        step->http_status, body_size);
+        "HTTP/1.1 %d X\r\nContent-Type: application/proto\r\nContent-Length: %zu\r\n%s%s\r\n",
+        step->http_status, body_size, step->field == NULL ? "" : step->field,
+        step->field == NULL ? "" : "\r\n");
     send_all(fd, head, strlen(head));
     if (step->act == FAKE_BREAK_HALF) {
         send_all(fd, step->body, body_size / 2);

@@ -24,7 +24,8 @@ struct fake_step {
     enum fake_act act;
     int http_status;
     const char *body;
-    size_t body_size; /* 0: strlen(body) */
+    size_t body_size;  /* 0: strlen(body) */
+    const char *field; /* one more of the head, such as "Retry-After: 7"; or NULL */
 };
 
 struct fake_broker;

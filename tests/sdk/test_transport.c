@@ -9,6 +9,7 @@
 
 #include "ackd/v1/common.pb-c.h"
 #include "ackd/v1/queue.pb-c.h"
+#include "backoff.h"
 #include "codec/codec.h"
 #include "fake_broker.h"
 #include "support/check.h"
@@ -103,6 +104,32 @@ static char *error_body(const Ackd__V1__ErrorDetail *detail)
                    value);
     buffer_deinit(&bytes);
     return body;
+}
+
+static void test_a_refusal_says_when_to_ask_again_and_a_delay_is_no_shorter(void **state)
+{
+    static const struct {
+        const char *field;
+        int64_t after_ms;
+    } cases[] = {{"Retry-After: 7", 7000}, {"Retry-After: 86400", 60000}, {NULL, 0}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct fake_step steps[] = {{.act = FAKE_ANSWER,
+                                           .http_status = 429,
+                                           .body = "{\"code\":\"resource_exhausted\"}",
+                                           .field = cases[i].field}};
+        struct backoff backoff = {0};
+        struct world world;
+
+        world_open(&world, steps, 1);
+        assert_int_not_equal(call(&world, 0), STATUS_OK);
+        assert_int_equal(world.error.retry_after_ms, cases[i].after_ms);
+        backoff.asked_ms = world.error.retry_after_ms;
+        assert_in_range(backoff_next_ms(&backoff, 100, 1000), cases[i].after_ms + 50,
+                        cases[i].after_ms + 100);
+        assert_in_range(backoff_next_ms(&backoff, 100, 1000), 100, 200); /* it was asked once */
+        world_close(&world);
+    }
 }
 
 static void test_an_error_arrives_with_its_field_limit_and_value(void **state)
@@ -316,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_reply_is_unpacked_and_the_connection_kept),
+        cmocka_unit_test(test_a_refusal_says_when_to_ask_again_and_a_delay_is_no_shorter),
         cmocka_unit_test(test_an_error_arrives_with_its_field_limit_and_value),
         cmocka_unit_test(test_an_error_without_detail_goes_by_its_code),
         cmocka_unit_test(test_an_answer_that_is_not_ackds_says_so),

@@ -19,6 +19,8 @@
 #include "transfer.h"
 #include "transport_reply.h"
 
+enum { RETRY_AFTER_S_MAX = 60 }; /* a proxy may say anything */
+
 static bool prepare(struct connection *self, const struct exchange *exchange,
                     struct curl_slist **ret_headers);
 static enum status failed(struct connection *self, const struct exchange *exchange, CURLcode code,
@@ -49,6 +51,15 @@ void connection_free(struct connection *self)
     free(self);
 }
 
+/* Seconds, or a date: libcurl reads both. */
+static int64_t read_retry_after(CURL *easy)
+{
+    curl_off_t after_s = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &after_s);
+    return after_s < RETRY_AFTER_S_MAX ? (int64_t)after_s * 1000 : RETRY_AFTER_S_MAX * 1000;
+}
+
 enum status connection_exchange(struct connection *self, const struct exchange *exchange,
                                 long *ret_http_status, struct error *error)
 {
@@ -66,6 +77,7 @@ enum status connection_exchange(struct connection *self, const struct exchange *
             status = failed(self, exchange, code, error);
         else
             curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, ret_http_status);
+        self->retry_after_ms = code == CURLE_OK ? read_retry_after(self->easy) : 0;
         curl_multi_remove_handle(self->multi, self->easy);
     } else {
         status = error_set(error, STATUS_INTERNAL, "no memory for a call to the broker");

@@ -24,6 +24,7 @@ struct connection {
     size_t reply_bytes_max;
     int sends;                     /* requests of this exchange that left */
     char trouble[CURL_ERROR_SIZE]; /* what libcurl says of a failure */
+    int64_t retry_after_ms;        /* as the last reply says; 0: it does not */
     bool reply_too_large;
 };
 

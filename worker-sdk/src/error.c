@@ -73,6 +73,7 @@ enum ackd_status error_export(struct ackd_error *error, const struct error *from
     error->no_reply = transport_no_reply(from);
     error->limit = from->limit;
     error->value = from->value;
+    error->retry_after_ms = from->retry_after_ms;
     (void)snprintf(error->message, sizeof error->message, "%s", from->message);
     if (!error->no_reply)
         (void)snprintf(error->field, sizeof error->field, "%s", from->field);

@@ -137,8 +137,10 @@ enum status transport_call(struct transport *self, const char *service, const ch
     connection->reply_bytes_max = arena->size_max;
 
     status = exchange_as(self, connection, &exchange, &http_status, error);
-    if (status == STATUS_OK && http_status != 200)
+    if (status == STATUS_OK && http_status != 200) {
         status = reply_error(self->url, http_status, buffer_view(&connection->reply), error);
+        error->retry_after_ms = connection->retry_after_ms;
+    }
     if (status == STATUS_OK)
         status = codec_decode(CODEC_PROTOBUF, buffer_view(&connection->reply), response_descriptor,
                               arena, ret_response, error);

@@ -8,9 +8,9 @@
  * calls short from another thread. Nothing is retried here.
  *
  * Errors: one that the broker answered comes as the broker told it (status, message, field,
- * limit, value). If no answer came the outcome is unknown: the status is STATUS_UNAVAILABLE (or
- * STATUS_TIMEOUT, or STATUS_CANCELED after transport_interrupt) and transport_no_reply(error) is
- * true.
+ * limit, value; of a transport_call also when to ask again). If no answer came the outcome is
+ * unknown: the status is STATUS_UNAVAILABLE (or STATUS_TIMEOUT, or STATUS_CANCELED after
+ * transport_interrupt) and transport_no_reply(error) is true.
  */
 #ifndef ACKD_SDK_TRANSPORT_H
 #define ACKD_SDK_TRANSPORT_H

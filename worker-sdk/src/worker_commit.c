@@ -129,6 +129,7 @@ static enum ackd_status commit_next(struct ackd_worker *self, const struct commi
             return status;
         }
         worker_note_sink(self, error);
+        backoff.asked_ms = error->retry_after_ms;
         if (atomic_load(&self->leaving))
             return status;
         worker_pause(self, &self->commit, backoff_next_ms(&backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS),

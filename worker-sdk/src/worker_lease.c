@@ -50,6 +50,7 @@ void *worker_lease_thread(void *context)
             continue;
         }
         turn_failed(self, &turn, &error);
+        backoff.asked_ms = error.retry_after_ms;
         if (is_refused_for_good(error.status))
             worker_fail(self, &error);
         worker_pause(self, &self->lease, backoff_next_ms(&backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS),

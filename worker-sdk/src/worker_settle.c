@@ -17,6 +17,8 @@
 #include "backoff.h"
 #include "worker_internal.h"
 
+enum { ASKED_MS_MAX = 2000 /* a drain has not the time to wait for longer */ };
+
 static void settlement_add(struct ackd_worker *self, struct settlement *settlement,
                            size_t open_bytes);
 static void settlement_end(struct ackd_worker *self, struct settlement *settlement);
@@ -364,6 +366,7 @@ static bool send_batch(struct ackd_worker *self, struct list *batch, size_t coun
     }
     if (status != ACKD_CANCELED)
         worker_note_broker(self, &error);
+    backoff->asked_ms = error.retry_after_ms < ASKED_MS_MAX ? error.retry_after_ms : ASKED_MS_MAX;
     pthread_mutex_lock(&self->lock);
     settle_put_back(self, batch);
     pthread_mutex_unlock(&self->lock);

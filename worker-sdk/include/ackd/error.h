@@ -48,9 +48,11 @@ enum ackd_status {
 
 struct ackd_error {
     enum ackd_status status;
-    bool no_reply;     /* no answer came: whether the call was carried out is unknown */
-    int64_t limit;     /* the broken limit in the field's unit; 0: no number applies */
-    int64_t value;     /* what was sent instead, in the same unit */
+    bool no_reply; /* no answer came: whether the call was carried out is unknown */
+    int64_t limit; /* the broken limit in the field's unit; 0: no number applies */
+    int64_t value; /* what was sent instead, in the same unit */
+    /* When the broker wants to be asked again, at most a minute; 0: it does not say. */
+    int64_t retry_after_ms;
     char field[96];    /* path of the offending field, such as "tasks[3].payload"; may be "" */
     char message[320]; /* one sentence, without a full stop; "" with ACKD_OK */
 };

@@ -62,7 +62,7 @@ for link in /lib*; do # links in Debian, by which programs find their loader
 done
 for file in "${files[@]}"; do
     mkdir -p "$root/${file%/*}"
-    cp -P "$out/$file" "$root/$file"
+    cp "$out/$file" "$root/$file"
 done
 
 libraries=$(linked "${files[@]}")

@@ -2,10 +2,10 @@
 """kubelet.py -- what the kubelet does with a pod of ours, done to a process on this machine.
 
 A container's command runs exactly as its manifest says, in a process of its own with the manifest's
-user, group, capabilities and environment and nothing else. Exchanged are only names that a cluster
-would resolve: a volume's path is a directory of the test, the port is a free one, and the broker's
-Service is its address. Probes, restarts and the way a pod ends are the kubelet's: SIGTERM, the
-grace, SIGKILL.
+user, group, capabilities and environment and nothing else; or, of a ContainerPod, in a container of
+its image. Exchanged are only names that a cluster would resolve: the port is a free one, the
+broker's Service is its address, and without a container a volume's path is a directory of the
+test. Probes, restarts and the way a pod ends are the kubelet's: SIGTERM, the grace, SIGKILL.
 """
 import http.client
 import json
@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+from containers import Container
 from manifests import container_of, pod_of, program_of
 from processes import BUILD, SOURCE, Process, free_port, wait_until
 
@@ -85,17 +86,18 @@ class Pod:
         self.process: Process | None = None
         self._place = dict(place or {})
         self._place["0.0.0.0:7333"] = f"127.0.0.1:{self.port}"
+        self._mounted: dict[str, Path] = {}
         given = {each["name"]: each for each in self.spec.get("volumes", [])}
         group = self.spec["securityContext"].get("fsGroup", 0)
         for mount in self.container.get("volumeMounts", []):
             path, volume = mount["mountPath"], given.get(mount["name"], {})
-            self._place[path] = str(
+            self._mounted[path] = (
                 volumes.secret(path, volume, group) if volume.keys() & {"secret", "projected"}
                 else volumes.directory(path, self._mounted_for(mount["name"]), group))
         self._environment = environment or {}
 
     def start(self) -> None:
-        self.process = Process(self._command(), self.log, env=self._variables(), cwd="/")
+        self.process = self._started()
         self.starts += 1
 
     def await_started(self) -> None:
@@ -162,17 +164,21 @@ class Pod:
                            .get("uid", 0))
         return 0
 
-    def _command(self) -> list:
+    def _started(self) -> Process:
         rules = self.spec["securityContext"]
-        arguments = [self._exchanged(each.replace("$(ACKD_POD_NAME)", self.name))
-                     for each in self.container["args"]]
         nobody = []
         if os.geteuid() == 0:
             nobody = ["--reuid", rules["runAsUser"], "--regid", rules["runAsGroup"],
                       "--groups", rules.get("fsGroup", rules["runAsGroup"]),
                       "--bounding-set=-all", "--inh-caps=-all"]
-        return ["setpriv", *nobody, "--no-new-privs", "--pdeathsig", "KILL", "--",
-                program_of(self.container), *arguments]
+        self._place |= {path: str(place) for path, place in self._mounted.items()}
+        return Process(["setpriv", *nobody, "--no-new-privs", "--pdeathsig", "KILL", "--",
+                        program_of(self.container), *self._arguments()],
+                       self.log, env=inherited() | self._variables(), cwd="/")
+
+    def _arguments(self) -> list[str]:
+        return [self._exchanged(each.replace("$(ACKD_POD_NAME)", self.name))
+                for each in self.container["args"]]
 
     def _told(self, field: str) -> str:
         """What the Downward API says."""
@@ -180,20 +186,43 @@ class Pod:
                 "spec.nodeName": NODE}[field]
 
     def _variables(self) -> dict[str, str]:
-        values = {"PATH": os.defpath}
+        values = {}
         for each in self.container.get("env", []):
             field = each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
             values[each["name"]] = (self._told(field) if field
                                     else self._exchanged(each["value"]))
-        for variable in ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
-            if variable in os.environ:
-                values[variable] = os.environ[variable]
         return values | self._environment
 
     def _exchanged(self, text: str) -> str:
         for name, value in self._place.items():
             text = text.replace(name, value)
         return text
+
+
+class ContainerPod(Pod):
+    """A pod whose container is one of its image, locked in as the manifest has it."""
+
+    def _started(self) -> Process:
+        rules, pod = self.container["securityContext"], self.spec["securityContext"]
+        flags = [f"--user={pod['runAsUser']}:{pod['runAsGroup']}",
+                 f"--group-add={pod.get('fsGroup', pod['runAsGroup'])}",
+                 *(f"--cap-drop={each}" for each in rules["capabilities"]["drop"])]
+        if rules["readOnlyRootFilesystem"]:
+            flags += ["--read-only", "--read-only-tmpfs=false"]
+        if not rules["allowPrivilegeEscalation"]:
+            flags += ["--security-opt=no-new-privileges"]
+        for mount in self.container.get("volumeMounts", []):
+            mode = "ro" if mount.get("readOnly") else "rw"
+            path = mount["mountPath"]
+            flags.append(f"--volume={self._mounted[path]}:{path}:{mode}")
+        flags += [f"--env={name}={value}" for name, value in self._variables().items()]
+        return Container(self.container["image"], self._arguments(), self.log, flags)
+
+
+def inherited() -> dict[str, str]:
+    """What a program of this machine needs besides; an image has its own."""
+    kept = ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+    return {"PATH": os.defpath} | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 class Kubelet:

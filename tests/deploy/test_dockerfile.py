@@ -92,6 +92,9 @@ def installed(tmp_path_factory):
     for place, program in INSTALLED.items():
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(BUILD / program, out / place)
+    library = out / "usr/lib/libackd.so.0"
+    library.rename(out / "usr/lib/libackd.so.0.1.0")
+    library.symlink_to("libackd.so.0.1.0")
     return out
 
 

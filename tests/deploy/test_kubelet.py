@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The containers of deploy/kubernetes under a kubelet (kubelet.py): started, probed, stopped,
 killed, lost with their node, started again on the same volume."""
-import base64
-import importlib.util
-import io
-import random
 import signal
 import threading
 import time
@@ -13,11 +9,11 @@ import pytest
 from broker import Broker
 from kubelet import NAMESPACE, NODE, Kubelet, Pod, Volumes
 from manifests import (brokers, container_of, environment_of, flags_of, needs_kubectl, workers)
-from processes import SOURCE, wait_until
+from pages import QUEUE, publish_pages
+from processes import wait_until
 
 pytestmark = needs_kubectl
 
-QUEUE = "pages"
 NOTICE_S = 15  # of GKE, before a Spot machine goes
 
 
@@ -162,23 +158,6 @@ def worker_pod(broker, volumes, tmp_path):
     yield start
     for pod in pods:
         pod.process.kill()
-
-
-def page() -> str:
-    """A small page with a word on it, as a payload."""
-    path = SOURCE / "worker-sdk/examples/ocr/make_dataset.py"
-    spec = importlib.util.spec_from_file_location("make_dataset", path)
-    make_dataset = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_dataset)
-    image = io.BytesIO()
-    make_dataset.draw_page(["and then it was done"] * 6, random.Random(1)).save(image, "PNG")
-    return base64.b64encode(image.getvalue()).decode()
-
-
-def publish_pages(broker: Broker, count: int) -> None:
-    payload = page()
-    broker.call("TaskService/Publish", queue=QUEUE,
-                tasks=[{"taskId": f"p{each}", "payload": payload} for each in range(count)])
 
 
 def numbers(broker: Broker) -> dict[str, int]:

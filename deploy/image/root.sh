@@ -7,6 +7,7 @@
 # come the Debian packages that hold the libraries that they link, directly or by others, and those
 # named; the certificates of CAs; the users root and ackd (65532). There is no shell, no package
 # manager and nothing setuid. No list of packages is kept: the programs are asked what they link.
+# Libraries of no package, such as libackd, come alone.
 #
 # Of a package come all files but documentation, translations and tables of character sets; its
 # licence stays, and its status lies in /var/lib/dpkg/status.d, where scanners look for it.
@@ -34,15 +35,11 @@ linked() {
     grep -oE '\s/[^ ]+ \(' <<<"$found" | tr -d ' \t(' | sort -u
 }
 
-# Prints the packages that hold libraries; dpkg may know one by its place before /lib was a link.
+# Prints a line "FILE PACKAGE" for each library that a package holds, by its real place: dpkg may know
+# one by that before /lib was a link.
 owners() {
-    local found library
-    found=$(dpkg-query -S "$@" "${@#/usr}" 2>/dev/null || true)
-    for library; do
-        grep -qF -e ": $library" -e ": ${library#/usr}" <<<"$found" ||
-            fail "no package holds $library"
-    done
-    cut -d: -f1 <<<"$found"
+    { dpkg-query -S "$@" "${@#/usr}" 2>/dev/null || true; } |
+        sed -nE 's,^([a-z0-9.+-]+)(:\w+)?: (/usr)?(/.*),/usr\4 \1,p'
 }
 
 # Prints what packages bring, by its real place.
@@ -66,16 +63,17 @@ for file in "${files[@]}"; do
 done
 
 libraries=$(linked "${files[@]}")
-foreign=()
+mapfile -t places < <(xargs readlink -f <<<"$libraries")
+declare -A owner=()
+while read -r file package; do
+    owner[$file]=$package
+done < <(owners "${places[@]}")
 for library in $libraries; do
-    if [[ $library == "$out"/* ]]; then
-        cp "$library" "$root/usr/lib/"
-    else
-        foreign+=("$(readlink -f "$library")")
-    fi
+    real=$(readlink -f "$library")
+    package=${owner[/usr${real#/usr}]:-}
+    if [[ $package ]]; then packages+=("$package"); else cp "$library" "$root/usr/lib/"; fi
 done
-owners=$(owners "${foreign[@]}")
-mapfile -t packages < <(printf '%s\n' "${packages[@]}" "$owners" | sort -u)
+mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 contents "${packages[@]}" | sort -u | tar -C / --create --files-from - | tar -C "$root" --extract
 
 # Made when ca-certificates is installed, so not among its files.

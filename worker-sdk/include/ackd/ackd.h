@@ -27,7 +27,8 @@
  *                  return ackd_task_fail(task, "no text in the image");
  *
  *   3. Keep it. Nothing to do: a thread of the worker sends heartbeats, however long the handler
- *      takes. Should the lease be lost all the same, ackd_task_should_stop says so.
+ *      takes. Should the lease be lost all the same, ackd_task_should_stop says so. That a long
+ *      handler lives does not show that it moves: ackd_task_progress at each step does.
  *
  *   4. Commit. The result goes to the worker's sink (the broker itself, files, PostgreSQL) under
  * the task's ID.

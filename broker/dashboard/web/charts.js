@@ -8,6 +8,7 @@ import { compact, duration, lasting, NONE } from "./format.js";
 
 const WINDOWS_MIN = [2, 4, 10]; // the smallest that shows all there is
 const SPANNED_MIN = 1;
+const MANY = 60;
 // Where a logarithmic axis of times may begin, end, and have a line, in ms.
 const TIMES_MS = [0.01, 0.1, 1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000,
   86_400_000, 864_000_000, 8_640_000_000, 86_400_000_000];
@@ -86,7 +87,7 @@ class LineChart {
     this.chart.data.datasets = this.lines.map(([label, name], i) => ({
       label, data: this.chart.data.datasets[i]?.data ?? [], borderColor: colour(name),
       backgroundColor: translucent(colour(name)), fill: this.stacked ? "stack" : false,
-      borderWidth: 1.5, pointRadius: this.sparse ? 2 : pointAtEnd, pointHitRadius: 8, tension: 0,
+      borderWidth: 1.5, pointRadius: this.sparse ? pointEach : pointAtEnd, pointHitRadius: 8, tension: 0,
       pointBackgroundColor: colour(name), clip: 4, spanGaps: this.sparse ? SPANNED_MIN : false,
     }));
     for (const scale of Object.values(this.chart.options.scales)) {
@@ -126,6 +127,11 @@ class LineChart {
       },
       ticks: { callback: (ms) => lasting(ms) } };
   }
+}
+
+// Each value is a point, but many are no string of pearls.
+function pointEach({ dataset }) {
+  return dataset.data.length > MANY ? 1 : 2;
 }
 
 // The newest value is a point: a single one would be no line.

@@ -263,6 +263,12 @@ describe("an operator", { timeout: 120_000 }, () => {
       await shows(legend(page, "Commit latency", line), /^\d.* m?s$/);
     }
     await shows(await cell(page, "queue not found", "Count"), /^\d+$/);
+    const percentiles = await page.evaluate(async () => {
+      const { percentile } = await import("./dashboard/stats.js");
+      const lately = { bounds: [10, 20, 40], counts: [0, 2, 2, 0] };
+      return [0.25, 0.5, 0.75, 1].map((share) => percentile(lately, share));
+    });
+    assert.deepEqual(percentiles, [15, 20, 30, 40]);
     await finish(page, "broker");
   });
 });

@@ -30,6 +30,9 @@
  *
  * One thread. What happens comes in by the on_* functions and connection_expired; each ends in
  * `connection_settle`, which sets reading and the deadline to what the state asks for.
+ *
+ *   connection.c       its life, and bytes in and out    connection_time.c   its deadlines
+ *   connection_call.c  from a request to its reply       connection_tls.c    its TLS
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -40,20 +43,10 @@
 #include "net/loop.h"
 
 #define WAITING_MAX ((size_t)64 << 10)
-#define UNSENT_HIGH ((size_t)1 << 20)
-#define UNSENT_LOW ((size_t)256 << 10)
 #define HELD_SMALL ((size_t)64 << 10)
-#define HELD_MAX 256
-#define LINGER_MS 3000
-#define BODY_BYTES_PER_MS 1 /* the least that must come, after the grace */
 #define KEEPALIVE_S 30
-#define KNOWN_MS 5000 /* then a token may have been revoked, and is looked at again */
 
-static void resume(struct connection *self);
 static void on_written(struct http_writer *writer, int status);
-static void on_done(struct rpc_request *request);
-static void put_refusal(struct connection *self, int http_status, const struct error *error);
-static void drop_held(struct connection *self);
 
 /* False: it has its connections already, and has been told so, if it does not expect TLS. */
 static bool enter_address(struct connection *self)
@@ -130,7 +123,7 @@ void connection_close(struct connection *self)
     if (self->tls != NULL)
         connection_leave_tls(self);
     if (self->state == CONNECTION_HOLDING)
-        drop_held(self);
+        connection_drop_held(self);
     connection_enter(self, CONNECTION_CLOSED);
     if (self->exchange != NULL)
         exchange_orphan(self->exchange);
@@ -207,65 +200,6 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         connection_receive_sealed(self, slice_of(buffer->base, (size_t)size));
 }
 
-/* A body may take hours to come. */
-static void forget_old_caller(struct connection *self)
-{
-    if (self->caller.is_known &&
-        loop_now_ms(self->loop) - self->reader.request->body_begun_ms > KNOWN_MS)
-        rpc_dismiss(self->loop->options->rpc, &self->caller);
-}
-
-static void refuse_call(struct connection *self)
-{
-    struct error error;
-
-    error_set(&error, STATUS_UNAVAILABLE, NULL);
-    put_refusal(self, status_http(STATUS_UNAVAILABLE), &error);
-}
-
-/* With the body that was read; or, as the head was answered, without the one that may follow (C6).
- */
-static void begin_call(struct connection *self, bool bodiless, const struct error *refusal)
-{
-    struct exchange *exchange = NULL;
-
-    if (self->loop->phase < LOOP_HALTED)
-        exchange = exchange_take(self->loop);
-    if (exchange == NULL) {
-        refuse_call(self);
-        return;
-    }
-    self->exchange = exchange;
-    connection_enter(self, CONNECTION_CALLING);
-    exchange_fill(exchange, self, self->reader.request, on_done);
-    exchange->keep_alive &= !bodiless;
-    exchange->request.refusal = refusal;
-    forget_old_caller(self);
-    exchange->request.caller = self->caller;
-    self->caller = (struct rpc_caller){0};
-    rpc_begin(self->loop->options->rpc, &exchange->request);
-    http_reader_next(&self->reader);
-}
-
-/* The head is whole: is its body to be read? `input` is what came of it. */
-static void look_at_head(struct connection *self, struct slice input)
-{
-    const struct http_request *request = self->reader.request;
-    struct slice headers[RPC_HEADER_COUNT];
-    const struct rpc_head head = {.verb = slice_of_string(request->verb),
-                                  .path = http_request_path(request),
-                                  .headers = headers,
-                                  .peer = &self->peer.rpc,
-                                  .body_bytes = request->content_length};
-    struct error refusal;
-
-    exchange_fill_headers(request, headers);
-    if (!rpc_admit(self->loop->options->rpc, &head, &self->caller, &refusal))
-        begin_call(self, true, refusal.status == STATUS_OK ? NULL : &refusal);
-    else if (input.size == 0 && http_reader_take_continue(&self->reader))
-        http_writer_continue(&self->writer);
-}
-
 /* Takes from the front of *input: a piece of a request, or the rest of one, which it begins. */
 static void read_request(struct connection *self, struct slice *input)
 {
@@ -273,118 +207,15 @@ static void read_request(struct connection *self, struct slice *input)
     const struct http_request *request = self->reader.request;
 
     if (event == HTTP_WHOLE)
-        begin_call(self, false, NULL);
+        connection_begin_call(self, false, NULL);
     else if (event == HTTP_HEAD_WHOLE)
-        look_at_head(self, *input);
+        connection_look_at_head(self, *input);
     else if (event == HTTP_CONTINUE)
         http_writer_continue(&self->writer);
     else if (event == HTTP_REFUSED && request == NULL)
         connection_close(self); /* no memory, not even to say so */
     else if (event == HTTP_REFUSED)
-        put_refusal(self, request->refused_http, &request->error);
-}
-
-static void put_reply(struct connection *self, struct http_reply reply, struct buffer *body)
-{
-    reply.date = loop_date(self->loop);
-    reply.keep_alive &= self->loop->phase == LOOP_SERVING;
-    http_writer_reply(&self->writer, &reply, body);
-    if (!reply.keep_alive)
-        connection_enter(self, CONNECTION_ENDING);
-    else if (http_writer_pending_bytes(&self->writer) > UNSENT_HIGH)
-        connection_enter(self, CONNECTION_FLUSHING);
-    else
-        connection_enter(self, CONNECTION_READING);
-}
-
-/* Answers what never gets to the rpc layer; the connection ends with it (C4). */
-static void put_refusal(struct connection *self, int http_status, const struct error *error)
-{
-    struct http_reply reply = {.http_status = http_status,
-                               .content_type = "application/json",
-                               .header_line = rpc_header_line(error->status, 0)};
-    struct buffer body = BUFFER_EMPTY;
-
-    rpc_dismiss(self->loop->options->rpc, &self->caller);
-    rpc_error_body(error, &body);
-    counter_add(&self->loop->options->counters->http_refused, 1);
-    put_reply(self, reply, &body);
-    buffer_deinit(&body);
-}
-
-/* The exchange whose reply was held back. */
-static struct exchange *take_held(struct connection *self)
-{
-    struct exchange *exchange = self->exchange;
-
-    list_remove(&self->held);
-    self->loop->held_count--;
-    self->exchange = NULL;
-    return exchange;
-}
-
-static void drop_held(struct connection *self)
-{
-    exchange_release(take_held(self));
-}
-
-static void answer_held(struct connection *self)
-{
-    struct exchange *exchange = take_held(self);
-
-    put_reply(self, exchange_reply(exchange), &exchange->request.reply);
-    exchange_release(exchange);
-    resume(self);
-}
-
-static void hold_back(struct connection *self)
-{
-    struct loop *loop = self->loop;
-
-    self->exchange->keep_alive = false;
-    connection_enter(self, CONNECTION_HOLDING);
-    list_append(&loop->held, &self->held);
-    if (++loop->held_count > HELD_MAX)
-        answer_held(CONTAINER_OF(loop->held.next, struct connection, held)); /* C7 */
-}
-
-static void on_done(struct rpc_request *request)
-{
-    struct exchange *exchange = CONTAINER_OF(request, struct exchange, request);
-    struct connection *self = exchange->connection;
-
-    if (self != NULL && request->hold_ms > 0) {
-        hold_back(self);
-        return;
-    }
-    if (self != NULL) {
-        ASSERT(self->state == CONNECTION_CALLING && self->exchange == exchange); /* C1 */
-        self->exchange = NULL;
-        put_reply(self, exchange_reply(exchange), &request->reply);
-    }
-    exchange_release(exchange);
-    if (self != NULL && !self->advancing)
-        resume(self);
-}
-
-/* The client's own time limit is over: it is told so, and the call ends without it. */
-static void time_out_call(struct connection *self)
-{
-    struct exchange *exchange = self->exchange;
-    struct http_reply reply = exchange_reply(exchange);
-    struct error error = ERROR_NONE;
-    struct buffer body = BUFFER_EMPTY;
-
-    error_set(&error, STATUS_TIMEOUT, NULL);
-    rpc_error_body(&error, &body);
-    reply.http_status = status_http(STATUS_TIMEOUT);
-    reply.content_type = "application/json";
-    reply.header_line = NULL;
-    self->exchange = NULL;
-    put_reply(self, reply, &body);
-    buffer_deinit(&body);
-    exchange_orphan(exchange);
-    resume(self);
+        connection_put_refusal(self, request->refused_http, &request->error);
 }
 
 /* The last reply is out: no more of ours, and a while for what the client still sends (C4). */
@@ -456,8 +287,7 @@ void connection_advance(struct connection *self, struct slice input)
     connection_settle(self);
 }
 
-/* The same with what waited. */
-static void resume(struct connection *self)
+void connection_resume(struct connection *self)
 {
     struct buffer waiting = self->waiting;
 
@@ -473,7 +303,7 @@ static void on_written(struct http_writer *writer, int status)
     if (status < 0)
         connection_close(self);
     else if (self->state != CONNECTION_CLOSED)
-        resume(self);
+        connection_resume(self);
 }
 
 /* Whether the connection may end as it is: no reply is owed, and no request half read, unless by a
@@ -497,44 +327,6 @@ static void set_reading(struct connection *self)
     self->reading = wanted;
 }
 
-static int64_t reading_deadline(const struct connection *self)
-{
-    const struct net_options *options = self->loop->options;
-    const struct http_request *request = self->reader.request;
-
-    if (request == NULL)
-        return self->since_ms + options->idle_timeout_ms;
-    if (!self->reader.in_body)
-        return request->begun_ms + options->header_timeout_ms;
-    return request->body_begun_ms + options->body_timeout_ms +
-           self->reader.body_raw_bytes / BODY_BYTES_PER_MS;
-}
-
-/* A broker that stops holds nothing back. */
-static int64_t held_until(const struct connection *self)
-{
-    bool stopping = self->loop->phase >= LOOP_DRAINING;
-
-    return self->since_ms + (stopping ? 0 : self->exchange->request.hold_ms);
-}
-
-static int64_t deadline_of(const struct connection *self)
-{
-    if (self->state == CONNECTION_CALLING && self->exchange->request.timeout_ms > 0)
-        return self->since_ms + self->exchange->request.timeout_ms;
-    if (self->state == CONNECTION_CALLING)
-        return TIMEOUT_NEVER;
-    if (self->state == CONNECTION_HOLDING)
-        return held_until(self);
-    if (self->state == CONNECTION_SHAKING)
-        return self->since_ms + self->loop->options->handshake_timeout_ms;
-    if (self->unsent_bytes > 0)
-        return uptake_deadline(&self->uptake, self->loop->options->write_timeout_ms);
-    if (self->state == CONNECTION_LINGERING)
-        return self->since_ms + LINGER_MS;
-    return reading_deadline(self);
-}
-
 void connection_settle(struct connection *self)
 {
     bool ending = self->peer_closed || self->loop->phase >= LOOP_DRAINING;
@@ -546,36 +338,5 @@ void connection_settle(struct connection *self)
         return;
     }
     set_reading(self);
-    timeouts_set(&self->loop->timeouts, &self->deadline, deadline_of(self));
-}
-
-static void refuse_slowness(struct connection *self)
-{
-    struct error error = ERROR_NONE;
-
-    error_set(&error, STATUS_TIMEOUT, "the request came too slowly");
-    put_refusal(self, 408, &error);
-    resume(self);
-}
-
-void connection_expired(struct heap_node *node)
-{
-    struct connection *self = CONTAINER_OF(node, struct connection, deadline);
-
-    connection_flush(self);
-    if (self->state == CONNECTION_CLOSED)
-        return;
-    if (self->unsent_bytes > 0)
-        uptake_look(&self->uptake, http_writer_taken_bytes(&self->writer), loop_now_ms(self->loop),
-                    self->loop->options->write_timeout_ms);
-    if (deadline_of(self) > loop_now_ms(self->loop))
-        resume(self);
-    else if (self->state == CONNECTION_CALLING)
-        time_out_call(self);
-    else if (self->state == CONNECTION_HOLDING)
-        answer_held(self);
-    else if (self->unsent_bytes == 0 && self->reader.request != NULL)
-        refuse_slowness(self);
-    else
-        connection_close(self);
+    timeouts_set(&self->loop->timeouts, &self->deadline, connection_deadline(self));
 }

@@ -4,7 +4,8 @@ import json
 import subprocess
 
 import pytest
-from conftest import ACKCTL, write_secret
+from conftest import ACKCTL, token_id, write_secret
+from processes import wait_until
 
 
 @pytest.fixture
@@ -66,3 +67,32 @@ def test_whoami_says_what_a_token_may_do_and_until_when(ackctl):
     assert told["kind"] == "CALLER_KIND_TOKEN" and told["grants"] == ["work,read:ocr-*"]
     assert "until" not in ackctl("whoami").stdout
     assert "not valid" in ackctl("whoami", token=secret[:-1] + "-", code=1).stderr
+
+
+def test_a_worker_whose_token_stops_counting_keeps_its_work_until_it_has_another(broker, tmp_path):
+    broker.admin.ok("QueueService/Create", name="kept")
+    broker.admin.ok("TaskService/Publish", queue="kept", tasks=[{"taskId": "t"}])
+    secret, file, go = broker.token("work:kept"), tmp_path / "token", tmp_path / "go"
+    write_secret(file, secret)
+    with subprocess.Popen([ACKCTL, "--url", broker.url, "--token-file", file, "work", "kept",
+                           "--until-empty", "--", "sh", "-c", f"until [ -e {go} ]; do sleep 0.05; "
+                           "done; echo done"], stderr=subprocess.PIPE, text=True) as worker:
+        try:
+            wait_until(lambda: counts(broker, "kept").get("leased") == "1", "it has the task")
+            another = broker.admin.ok("TokenService/Rotate", tokenId=token_id(secret),
+                                      overlapMs=0)["secret"]
+            go.touch()
+            told = worker.stderr.readline()
+            assert "not valid" in told, told
+            write_secret(file, another)
+            assert worker.wait(30) == 0, worker.stderr.read()
+        finally:
+            worker.kill()
+    task = broker.admin.ok("TaskService/Get", queue="kept", taskId="t")["task"]
+    assert task["state"] == "TASK_STATE_DONE"
+    queue = broker.admin.ok("QueueService/Get", name="kept")["queue"]
+    assert queue["counts"]["done"] == "1" and queue["deliveries"] == "1", "computed once"
+
+
+def counts(broker, queue: str) -> dict:
+    return broker.admin.ok("QueueService/Get", name=queue)["queue"].get("counts", {})

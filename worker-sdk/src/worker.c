@@ -220,6 +220,12 @@ void worker_fail(struct ackd_worker *self, const struct ackd_error *error)
     worker_wake(self);
 }
 
+bool worker_may_pass(enum ackd_status status)
+{
+    return ackd_status_is_retryable(status) || status == ACKD_UNAUTHENTICATED ||
+           status == ACKD_PERMISSION_DENIED;
+}
+
 void worker_note_broker(struct ackd_worker *self, const struct ackd_error *error)
 {
     note_away(self, &self->broker_away, "the broker", error);

@@ -181,6 +181,9 @@ void worker_log(struct ackd_worker *self, enum ackd_log_level level, const char 
     ACKD_PRINTF(3, 4);
 /* Something broke for good: the worker drains and run returns the error. Takes `lock`. */
 void worker_fail(struct ackd_worker *self, const struct ackd_error *error);
+/* Whether what the broker refuses now it may do later: it is busy, or this worker's token is to be
+ * replaced. Finished work is kept until then. */
+bool worker_may_pass(enum ackd_status status);
 /* Notes, and logs at a change, whether broker or sink answer. Takes `lock`. */
 void worker_note_broker(struct ackd_worker *self, const struct ackd_error *error_or_null);
 void worker_note_sink(struct ackd_worker *self, const struct ackd_error *error_or_null);

@@ -183,7 +183,7 @@ static void turn_failed(struct ackd_worker *self, struct turn *turn, const struc
         pthread_cond_signal(&self->keep);
     }
     pthread_mutex_unlock(&self->lock);
-    if (ackd_status_is_retryable(error->status) && error->status != ACKD_CANCELED)
+    if (worker_may_pass(error->status) && error->status != ACKD_CANCELED)
         worker_note_broker(self, error);
 }
 

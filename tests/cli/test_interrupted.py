@@ -133,6 +133,17 @@ def test_an_export_to_a_full_disk_says_so_and_leaves_the_file_as_it_was(ackctl, 
     assert out.read_text() == "before\n" and parts(disk) == []
 
 
+def test_an_export_into_a_pipe_leaves_it_a_pipe(ackctl, broker, tmp_path):
+    """As root, an export to /dev/null would else make a file of it, for the whole machine."""
+    finish(ackctl, broker, [b"x"] * 3)
+    pipe = tmp_path / "results"
+    os.mkfifo(pipe)
+    child = ackctl.start("results", "export", "q", "--out", pipe)
+    with open(pipe, encoding="ascii") as reader:
+        assert len(reader.read().splitlines()) == 3
+    assert child.wait(timeout=30) == 0 and pipe.is_fifo() and parts(tmp_path) == []
+
+
 @pytest.mark.parametrize("count", [1, 2500])
 def test_an_export_to_a_full_stdout_is_no_success(ackctl, broker, count):
     finish(ackctl, broker, [b"x" * 40] * count)

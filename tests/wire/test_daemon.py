@@ -88,6 +88,20 @@ def test_a_value_may_come_from_the_environment_and_a_flag_wins(tmp_path):
     assert "nonsense" in done.stderr and "other" not in done.stderr
 
 
+def test_a_port_file_that_is_a_pipe_stays_one(tmp_path):
+    pipe = tmp_path / "ports"
+    os.mkfifo(pipe)
+    process = Process([ACKD, "--store", "mem", "--port-file", pipe, "--listen=127.0.0.1:0",
+                       "--log-format=json"], tmp_path / "log")
+    try:
+        with open(pipe, encoding="ascii") as reader:
+            assert reader.read().startswith("127.0.0.1:")
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0 and pipe.is_fifo()
+    finally:
+        process.kill()
+
+
 def test_the_port_file_names_every_address(tmp_path):
     port_file = tmp_path / "ports"
     process = Process([ACKD, "--store", "mem", "--port-file", port_file, "--listen=127.0.0.1:0",

@@ -89,8 +89,9 @@ void broker_close(struct broker *self)
 {
     if (self->net != NULL)
         net_halt(self->net);
-    service_close(self->service); /* posts the last letters, which the net threads still deliver */
+    service_stop(self->service); /* posts the last letters, which the net threads still deliver */
     net_close(self->net);
+    service_close(self->service);
     audit_close(self->audit);
     logins_free(self->logins);
     quotas_free(self->quotas);

@@ -54,28 +54,43 @@ static void *sweeper_main(void *argument)
     if (snprintf(parent, sizeof parent, "%s/backups", self->options.data_dir) < (int)sizeof parent)
         remove_partials(parent);
     atomic_store(&self->is_backing_up, false);
-    if (self->swept.letter != NULL)
-        mailbox_post(self->swept.mailbox, self->swept.letter);
+    if (self->sweep.swept != NULL)
+        mailbox_post(self->sweep.mailbox, self->sweep.swept);
     return NULL;
+}
+
+static void join(struct sweep *sweep)
+{
+    if (sweep->has_thread)
+        pthread_join(sweep->thread, NULL);
+    sweep->has_thread = false;
 }
 
 bool backup_sweep_start(struct service *self, struct mailbox *mailbox, struct letter *swept)
 {
-    backup_sweep_join(self);
+    struct sweep *sweep = &self->sweep;
+    bool started;
+
+    pthread_mutex_lock(&sweep->mutex);
+    join(sweep); /* it has given `is_backing_up` back, and ends */
     atomic_store(&self->is_backing_up, true);
-    self->swept.mailbox = mailbox;
-    self->swept.letter = swept;
-    self->has_sweeper = thread_start(&self->sweeper, sweeper_main, self) == 0;
-    if (!self->has_sweeper)
+    sweep->mailbox = mailbox;
+    sweep->swept = swept;
+    if (!sweep->stopped)
+        sweep->has_thread = thread_start(&sweep->thread, sweeper_main, self) == 0;
+    started = sweep->has_thread;
+    if (!started)
         atomic_store(&self->is_backing_up, false);
-    return self->has_sweeper;
+    pthread_mutex_unlock(&sweep->mutex);
+    return started;
 }
 
-void backup_sweep_join(struct service *self)
+void backup_sweep_stop(struct service *self)
 {
-    if (self->has_sweeper)
-        pthread_join(self->sweeper, NULL);
-    self->has_sweeper = false;
+    pthread_mutex_lock(&self->sweep.mutex);
+    self->sweep.stopped = true;
+    join(&self->sweep);
+    pthread_mutex_unlock(&self->sweep.mutex);
 }
 
 bool ends_in_partial(const char *name)

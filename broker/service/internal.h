@@ -48,12 +48,14 @@ struct service {
     atomic_bool ready;
     atomic_bool failed;
     atomic_bool is_backing_up; /* a backup's, or the sweeper's */
-    pthread_t sweeper;
-    bool has_sweeper; /* to be joined */
-    struct {
+    struct sweep {
+        pthread_mutex_t mutex; /* over all of this but what the thread was started with */
+        bool stopped;
+        bool has_thread; /* to be joined */
+        pthread_t thread;
         struct mailbox *mailbox;
-        struct letter *letter; /* NULL: nobody waits */
-    } swept;
+        struct letter *swept; /* NULL: nobody waits */
+    } sweep;
     int64_t started_ms;
 };
 
@@ -111,7 +113,8 @@ bool ends_in_partial(const char *name);
 /* Removes them on a thread; the caller has `is_backing_up`. `swept` is posted at the end; NULL:
  * nobody waits. False: there is no thread, and the next start removes them. */
 bool backup_sweep_start(struct service *self, struct mailbox *mailbox, struct letter *swept);
-void backup_sweep_join(struct service *self);
+/* Waits for the thread; no other is started. */
+void backup_sweep_stop(struct service *self);
 
 /* ---- validate.c ---- */
 bool queue_name_is_valid(const char *name);

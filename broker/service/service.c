@@ -72,6 +72,7 @@ enum status service_open(const struct service_options *options, struct service *
         return error_set(error, STATUS_UNAVAILABLE, "no memory for the service");
     }
     self->options = *options;
+    (void)pthread_mutex_init(&self->sweep.mutex, NULL);
     self->started_ms = clock_now_ms(&options->clock);
     status = open_shards(self, error);
     if (status == STATUS_OK && !options->stepped)
@@ -111,16 +112,24 @@ void service_drain(struct service *self)
         shard_drain(self->shards[i]);
 }
 
-void service_close(struct service *self)
+void service_stop(struct service *self)
 {
     if (self == NULL)
         return;
     for (int i = 0; i < self->shard_count; i++)
         shard_stop(self->shards[i]);
-    backup_sweep_join(self);
+    backup_sweep_stop(self);
+}
+
+void service_close(struct service *self)
+{
+    if (self == NULL)
+        return;
+    service_stop(self);
     for (int i = 0; i < self->shard_count; i++)
         shard_close(self->shards[i]);
     directory_free(self->directory);
+    (void)pthread_mutex_destroy(&self->sweep.mutex);
     free(self);
 }
 

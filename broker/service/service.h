@@ -160,9 +160,11 @@ bool service_is_ready(const struct service *self);
 /* Begins the end, any thread: waiting long polls are answered (empty), new ones don't wait.
  * Everything else is still served. */
 void service_drain(struct service *self);
-/* Finishes what was sent, stops the threads, closes the stores. Every call's `done` letter has been
- * posted by then: drain the mailboxes after it. (A stepped service has been stepped to its end
- * before.) NULL is nothing. */
+/* Finishes what was sent and stops the threads. Every call's letter has been posted by then: drain
+ * the mailboxes after it. NULL is nothing. */
+void service_stop(struct service *self);
+/* Closes the stores, once no letter is left to be opened. (A stepped service has been stepped to its
+ * end before, and needs no service_stop.) NULL is nothing. */
 void service_close(struct service *self);
 /* The client has gone: a waiting lease ends without taking a task. Only before `done`. */
 void service_cancel(struct service_call *call);

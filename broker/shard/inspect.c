@@ -57,12 +57,16 @@ static void start(struct shard *self, struct inspect_call *call,
                   enum status (*run)(struct store *, struct inspect_call *))
 {
     struct inspection *inspection = ARENA_NEW(call->call.arena, struct inspection);
+
+    if (atomic_load(&self->draining)) {
+        refuse(&call->call, "the broker is stopping");
+        return;
+    }
     if (inspection == NULL || atomic_exchange(&self->inspecting, true)) {
         refuse(&call->call, "a backup or check is under way already; try again when it is done");
         return;
     }
-    if (self->has_inspector)
-        pthread_join(self->inspector, NULL); /* it has posted its last letter */
+    shard_join_inspector(self); /* it has posted its last letter */
     *inspection = (struct inspection){self, call, run};
     call->copy.stop = &self->draining;
     self->has_inspector = thread_start(&self->inspector, inspector_main, inspection) == 0;
@@ -80,4 +84,11 @@ void shard_backup(struct shard *self, struct inspect_call *call)
 void shard_check(struct shard *self, struct inspect_call *call)
 {
     start(self, call, check_run);
+}
+
+void shard_join_inspector(struct shard *self)
+{
+    if (self->has_inspector)
+        pthread_join(self->inspector, NULL);
+    self->has_inspector = false;
 }

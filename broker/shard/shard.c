@@ -67,8 +67,7 @@ void shard_close(struct shard *self)
     if (self == NULL)
         return;
     ASSERT(!self->has_thread);
-    if (self->has_inspector)
-        pthread_join(self->inspector, NULL);
+    shard_join_inspector(self);
     index_free(self);
     LIST_EACH_SAFE (link, &self->queues)
         queue_free(self, CONTAINER_OF(link, struct queue, link));

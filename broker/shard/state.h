@@ -323,6 +323,10 @@ int64_t figures_oldest_lease_age_ms(const struct shard *shard, const struct queu
 /* ---- load.c ---- */
 enum status shard_load(struct shard *self, struct error *error);
 
+/* ---- inspect.c ---- */
+/* Waits for the thread of a backup or check. */
+void shard_join_inspector(struct shard *self);
+
 /* ---- batch.c ---- */
 /* Runs `calls` as one batch and answers them. */
 void batch_run(struct shard *shard, struct list *calls);

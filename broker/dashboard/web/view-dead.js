@@ -5,7 +5,8 @@
 //
 // Redrive and delete name the letters of the group by their IDs: exactly those that the question
 // counted, whatever died meanwhile. A queue without dedup can't look up IDs: there the broker
-// selects by reason and error; and where there are more than are read, it selects all.
+// selects by reason and error; and where there are more than are read, it selects all. To the broker
+// no error text means any: there letters without one are redriven or deleted only with all others.
 
 import { call, callPages } from "./api.js";
 import { may } from "./caller.js";
@@ -26,17 +27,22 @@ export function deadTab(context, name) {
   const says = h("p", { class: "says" });
   const all = h("div", { class: "buttons" });
   const table = new Table({ label: "Dead letters by error",
-    columns: columnsOf(name, askAndDo),
+    columns: columnsOf(name, canBeNamed, askAndDo),
     key: (group) => group.key, sort: "Count", descending: true,
     filter: (group) => `${group.reason} ${group.error}`,
     empty: empty("No dead letters", "No task of this queue is given up.") });
+
+  function canBeNamed(group) {
+    return Boolean(queue.config.dedup) || group.letters.every((letter) => letter.error);
+  }
 
   // `groups`: null for every dead letter of the queue, also those that come meanwhile.
   async function askAndDo(verb, groups) {
     const what = plural(groups ? lettersIn(groups) : num(queue.counts?.dead), "dead letter");
     const text = [verb === "Delete" ? "They are gone for good. Their IDs may be published again."
       : "They become ready again, with their failures and losses at 0.",
-    groups ? "" : "So do those that die until it is done."].join(" ");
+    groups ? "" : `So ${verb === "Delete" ? "are" : "do"} those that die until it is done.`]
+      .join(" ");
     if (!await confirmed({ title: `${verb} ${what}?`, text, action: `${verb} ${what}`,
       danger: verb === "Delete" })) return;
     readOf = null;
@@ -57,7 +63,9 @@ export function deadTab(context, name) {
       readAt = performance.now();
       setText(says, complete ? "" : `Grouped are the first ${count(items.length)} of ${
         count(dead)} dead letters. The buttons of a group act on those counted.`);
-      if (may("admin", name)) showAll(all, complete ? groups : null, dead, askAndDo);
+      if (may("admin", name)) {
+        showAll(all, complete && groups.every(canBeNamed) ? groups : null, dead, askAndDo);
+      }
       table.show(groups);
     },
   };
@@ -67,7 +75,8 @@ function lettersIn(groups) {
   return groups.reduce((sum, group) => sum + group.ids.length, 0);
 }
 
-// Buttons for all groups at once, where there is more than one, or (null) more than was read.
+// Buttons for all groups at once, where there is more than one, or (null) for every dead letter:
+// there are more than were read, or some that can't be named.
 function showAll(place, groups, dead, askAndDo) {
   const letters = groups ? lettersIn(groups) : dead;
   const signature = JSON.stringify([letters, groups?.map(({ key, ids }) => [key, ids.length])]);
@@ -120,7 +129,7 @@ function selectionsOf(queue, group) {
   return selections;
 }
 
-function columnsOf(name, askAndDo) {
+function columnsOf(name, canBeNamed, askAndDo) {
   // The buttons stay while the group grows: what they act on is looked up when they are clicked.
   const current = new WeakMap();
   const button = (verb, danger) => h("button", { type: "button", class: danger ? "danger" : null,
@@ -138,10 +147,15 @@ function columnsOf(name, askAndDo) {
     { title: "Last", minor: true, value: (group) => group.lastUnixMs,
       cell: (group) => time(group.lastUnixMs) },
     ...(may("admin", name) ? [{ title: "Actions",
-      node: () => h("span", { class: "buttons" }, button("Redrive", false), button("Delete", true)),
+      node: () => h("span", { class: "buttons" }, button("Redrive", false), button("Delete", true),
+        h("i", { title: "This queue has no dedup: letters without error text can't be selected." },
+          "only all together")),
       refresh: (element, group) => {
+        const named = canBeNamed(group);
         current.set(element, group);
-        for (const child of element.children) {
+        element.querySelector("i").hidden = named;
+        for (const child of element.querySelectorAll("button")) {
+          child.hidden = !named;
           child.setAttribute("aria-label", `${child.textContent} ${
             plural(group.ids.length, "dead letter")}: ${group.error || group.reason}`);
         }

@@ -152,6 +152,33 @@ describe("an operator", { timeout: 120_000 }, () => {
     await finish(page, "no-dedup");
   });
 
+  test("takes no letter with an error for one without, where IDs can't be looked up", async () => {
+    await makeQueue("silent", { tasks: 3, config: { maxFailures: 1, dedup: false } });
+    const tasks = await work("silent", "w", 3);
+    await fail(tasks.slice(0, 1), "");
+    await fail(tasks.slice(1), "oops");
+    const page = await open("queues/silent/dead");
+    const dialog = page.getByRole("dialog");
+    const silent = row(page, "no error text");
+    await silent.getByText("only all together").waitFor();
+    assert.equal(await silent.getByRole("button").count(), 0);
+    await page.getByRole("button", { name: "Redrive all 3" }).waitFor();
+    await page.screenshot({ path: "../screenshots/no-error-text.png" });
+
+    await row(page, "oops").getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("button", { name: "Delete 2 dead letters" }).click();
+    await page.getByText("Deleted: 2 dead letters.").waitFor();
+    await row(page, "oops").waitFor({ state: "detached" });
+    assert.equal((await countsOf("silent")).dead, "1");
+
+    await page.getByRole("button", { name: "Delete all 1" }).click();
+    await dialog.getByText("So are those that die until it is done.").waitFor();
+    await dialog.getByRole("button", { name: "Delete 1 dead letter" }).click();
+    await page.getByText("No dead letters").waitFor();
+    assert.equal((await countsOf("silent")).dead ?? "0", "0");
+    await finish(page, "silent");
+  });
+
   test("reads a task's history from publish to the dead letters, and redrives it", async () => {
     await makeQueue("storied", { tasks: 1, config: { maxFailures: 2, backoffMinMs: 0,
       backoffMaxMs: 0 } });

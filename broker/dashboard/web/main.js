@@ -109,8 +109,11 @@ async function act(work, done) {
     const reply = await work();
     notice(typeof done === "function" ? done(reply) : done);
   } catch (error) {
-    if (error instanceof Refused && error.code === "unauthenticated") wantLogin(error);
-    else notice(sentence(error.message), true);
+    if (error instanceof Refused && error.code === "unauthenticated") {
+      wantLogin(error); // the next round, without a token, would hide why
+      return;
+    }
+    notice(sentence(error.message), true);
   }
   poller.soon();
 }

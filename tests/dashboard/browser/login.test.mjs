@@ -102,6 +102,23 @@ describe("a broker with tokens", { timeout: 60_000 }, () => {
     await finish(page, "revoked");
   });
 
+  test("says why a token does not count any more that somebody acts with", async () => {
+    const page = await visit("queues/secret-1");
+    const guest = ackctl("token", "create", "guest-2", "--grant", "admin:*");
+    await logIn(page, guest);
+    await page.getByRole("button", { name: "Pause" }).click();
+    const asked = [];
+    page.on("request", (request) => asked.push(request.headers()));
+    // Only the act is answered: no round of polling hears of it before.
+    await page.route(/ackd\.v1\..*\/(?!Pause$)/, () => {});
+    ackctl("token", "revoke", guest.split("_")[1]);
+    await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+    await page.getByText("It said:").waitFor();
+    assert.deepEqual(asked.filter((headers) => !headers.authorization), []);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await finish(page, "acted-in-vain");
+  });
+
   test("is missed while it restarts, and found again", async () => {
     const page = await visit("queues/open-1");
     await logIn(page, reader);

@@ -28,7 +28,15 @@ export function data(text, properties) {
 }
 
 export function link(text, ...path) {
-  return h("a", { href: hrefOf(...path), class: "data", title: text }, text);
+  const element = h("a", { class: "data" });
+  relink(element, text, ...path);
+  return element;
+}
+
+export function relink(element, text, ...path) {
+  setText(element, text);
+  element.title = text;
+  element.href = hrefOf(...path);
 }
 
 export function hrefOf(...path) {

@@ -11,7 +11,7 @@
 import { call, callPages } from "./api.js";
 import { may } from "./caller.js";
 import { confirmed } from "./dialog.js";
-import { data, empty, h, link, setText } from "./dom.js";
+import { data, empty, h, link, relink, setText } from "./dom.js";
 import { count, num, plural, time, word } from "./format.js";
 import { Table } from "./table.js";
 
@@ -143,7 +143,9 @@ function columnsOf(name, canBeNamed, askAndDo) {
       node: (group) => (group.error ? data(group.error, { title: group.error })
         : h("i", {}, `no error text (${group.reason})`)) },
     { title: "Example", minor: true, wide: true, value: (group) => group.ids[0],
-      node: (group) => link(group.ids[0], "queues", name, "tasks", group.ids[0]) },
+      node: (group) => link(group.ids[0], "queues", name, "tasks", group.ids[0]),
+      refresh: (element, group) => relink(element, group.ids[0], "queues", name, "tasks",
+        group.ids[0]) },
     { title: "Last", minor: true, value: (group) => group.lastUnixMs,
       cell: (group) => time(group.lastUnixMs) },
     ...(may("admin", name) ? [{ title: "Actions",

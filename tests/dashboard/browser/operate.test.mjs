@@ -152,6 +152,20 @@ describe("an operator", { timeout: 120_000 }, () => {
     await finish(page, "no-dedup");
   });
 
+  test("is shown an example that is still among the error's dead letters", async () => {
+    await makeQueue("exemplary", { tasks: 2, config: { maxFailures: 1 } });
+    await fail(await work("exemplary", "w", 2), "hopeless");
+    const page = await open("queues/exemplary/dead");
+    const example = row(page, "hopeless").getByRole("link");
+    const first = await example.textContent();
+    await call("DeadLetterService/Redrive",
+      { queue: "exemplary", selection: { taskIds: [first] } });
+    const other = first === "t-0" ? "t-1" : "t-0";
+    await shows(example, other);
+    assert.equal(await example.getAttribute("href"), `#/queues/exemplary/tasks/${other}`);
+    await finish(page, "example");
+  });
+
   test("takes no letter with an error for one without, where IDs can't be looked up", async () => {
     await makeQueue("silent", { tasks: 3, config: { maxFailures: 1, dedup: false } });
     const tasks = await work("silent", "w", 3);

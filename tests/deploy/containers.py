@@ -78,9 +78,11 @@ class Container(Process):
 
     def execute(self, *command: str, user: int) -> subprocess.CompletedProcess:
         """As `kubectl exec` does: another program in the same container."""
+        environ = Path(f"/proc/{self.inner_pid}/environ").read_text().split("\0")
         return subprocess.run(
             ["nsenter", "--target", str(self.inner_pid), "--all", "--root", "--wd=/",
-             f"--setuid={user}", f"--setgid={user}", *command], env={},
+             f"--setuid={user}", f"--setgid={user}", *command],
+            env=dict(each.split("=", 1) for each in environ if each),
             capture_output=True, text=True, timeout=60)
 
 

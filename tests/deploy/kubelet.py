@@ -86,6 +86,7 @@ class Pod:
         self.process: Process | None = None
         self._place = dict(place or {})
         self._place["0.0.0.0:7333"] = f"127.0.0.1:{self.port}"
+        self._place["localhost:7333"] = f"localhost:{self.port}"
         self._mounted: dict[str, Path] = {}
         given = {each["name"]: each for each in self.spec.get("volumes", [])}
         group = self.spec["securityContext"].get("fsGroup", 0)
@@ -174,11 +175,15 @@ class Pod:
         self._place |= {path: str(place) for path, place in self._mounted.items()}
         return Process(["setpriv", *nobody, "--no-new-privs", "--pdeathsig", "KILL", "--",
                         program_of(self.container), *self._arguments()],
-                       self.log, env=inherited() | self._variables(), cwd="/")
+                       self.log, env=self.variables(), cwd="/")
 
     def _arguments(self) -> list[str]:
         return [self._exchanged(each.replace("$(ACKD_POD_NAME)", self.name))
                 for each in self.container["args"]]
+
+    def variables(self) -> dict[str, str]:
+        """What any program in its container finds in its environment."""
+        return inherited() | self._variables()
 
     def _told(self, field: str) -> str:
         """What the Downward API says."""

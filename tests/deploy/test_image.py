@@ -24,7 +24,6 @@ NOTICE_S = 15  # of GKE, before a Spot machine goes
 IMAGES = {"ackd": ({"usr/bin/ackd", "usr/bin/ackctl"}, 40),
           "ackd-worker": ({"usr/bin/ackctl"}, 40),
           "ackd-ocr": ({"usr/bin/ocr"}, 110)}
-ACCESS = ("--ca-file=/etc/ackd/tls/ca.crt", "--token-file=/etc/ackd/admin/token")
 
 
 # What is in them
@@ -115,8 +114,7 @@ def broker_pod(volumes, tmp_path):
 
 def ackctl(pod: ContainerPod, *arguments: str) -> str:
     """`kubectl exec ackd-0 -- ackctl ...`."""
-    ran = pod.process.execute("/usr/bin/ackctl", f"--url=https://localhost:{pod.port}", *ACCESS,
-                              *arguments, user=NOBODY)
+    ran = pod.process.execute("/usr/bin/ackctl", *arguments, user=NOBODY)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

@@ -2,6 +2,7 @@
 """The containers of deploy/kubernetes under a kubelet (kubelet.py): started, probed, stopped,
 killed, lost with their node, started again on the same volume."""
 import signal
+import subprocess
 import threading
 import time
 
@@ -10,7 +11,7 @@ from broker import Broker
 from kubelet import NAMESPACE, NODE, Kubelet, Pod, Volumes
 from manifests import (brokers, container_of, environment_of, flags_of, needs_kubectl, workers)
 from pages import QUEUE, publish_pages
-from processes import wait_until
+from processes import BUILD, wait_until
 
 pytestmark = needs_kubectl
 
@@ -48,6 +49,15 @@ def test_the_broker_runs_as_nobody_with_nothing_and_passes_every_probe(broker_po
     wait_until(lambda: broker_pod.holds("readinessProbe"), "it is ready")
     code, _ = broker_pod.end()
     assert code == 0
+
+
+def test_ackctl_in_the_brokers_container_needs_no_flag_and_is_the_operators(broker_pod):
+    with Kubelet(broker_pod) as kubelet:
+        kubelet.await_ready()
+        ran = subprocess.run([BUILD / "cli/ackctl", "whoami"], env=broker_pod.variables(),
+                             capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "admin:*" in ran.stdout
 
 
 def test_a_deleted_broker_leaves_well_within_its_grace_and_answers_who_waits(broker_pod):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker, or the worker, vanishes in the middle: nothing is lost, nothing done twice."""
 import random
+import time
 
 from probe import publish, queue_now, results
 from proxy import Proxy
@@ -114,3 +115,21 @@ def test_progress_that_a_lost_heartbeat_carried_is_told_by_the_next(broker, queu
         wait_until(lambda: since_lease() > 500, "it is told after all")
         worker.drain()
         assert worker.end() == 0
+
+
+def test_a_broker_that_takes_less_in_a_request_still_gets_heartbeats_and_all_progress(
+        broker, queue, probe):
+    tasks = publish(broker, "step", "step", "step")
+    worker = probe(session_ms=4000, concurrency=3)
+    worker.await_line("begin", 3)
+    broker.stop()
+    broker._command += ["--max-batch-items", "1"]
+    broker.start()
+    restarted_ms = time.time() * 1000
+
+    def told(task: str) -> bool:
+        held = broker.call("TaskService/Get", queue="q", taskId=task)["task"]
+        return int(held["progressUnixMs"]) > restarted_ms
+
+    wait_until(lambda: all(told(task) for task in tasks), "each is told of in its turn")
+    assert not worker.lines("stop")

@@ -377,6 +377,7 @@ static void locks_init(struct ackd_worker *self)
     pthread_mutex_init(&self->lock, NULL);
     list_init(&self->waiting);
     list_init(&self->running);
+    self->progress_max = PROGRESS_TOLD_MAX;
     list_init(&self->finished);
     list_init(&self->settling_list);
     list_init(&self->ended);

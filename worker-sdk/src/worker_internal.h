@@ -39,7 +39,7 @@
 #include "file_store.h"
 
 enum {
-    PROGRESS_TOLD_MAX = 1000,  /* tasks of a heartbeat; the rest waits for the next */
+    PROGRESS_TOLD_MAX = 10000, /* tasks of a heartbeat, see progress_max */
     BATCH_ITEMS_MAX = 1000,    /* of one commit, and of one settling call */
     BATCH_BYTES_MAX = 8 << 20, /* of the same, at least one item */
     UNCONFIRMED_BASE = 64,     /* finished tasks kept before leasing stops, see window_open */
@@ -132,6 +132,8 @@ struct ackd_worker {
 
     struct preemption *preemption; /* NULL: the cloud is not asked */
 
+    size_t progress_max; /* keeper only; tasks a heartbeat tells of: the rest waits for the next */
+
     atomic_int drain_requests;
     atomic_bool preempted; /* the cloud has told that the machine goes */
     atomic_bool has_run;
@@ -149,7 +151,7 @@ struct ackd_worker {
 
     /* lock: */
     struct list waiting;
-    struct list running;
+    struct list running; /* in no order, see worker_progress.c */
     struct list finished;
     struct list settling_list;
     struct list

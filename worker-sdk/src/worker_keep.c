@@ -220,6 +220,8 @@ static void beat(struct ackd_worker *self, struct session *session)
         session_gone(self, session);
         pthread_mutex_unlock(&self->lock);
         worker_log(self, ACKD_LOG_WARN, "the session has expired; its leases are lost");
+    } else if (status == ACKD_TOO_LARGE && count > 1) {
+        self->progress_max = count / 2; /* and again at once: the session lives by it */
     } else {
         if (status != ACKD_CANCELED)
             worker_note_broker(self, &error);

@@ -4,7 +4,9 @@
  *
  * A handler counts its steps (ackd_task_progress); a heartbeat carries the leases whose count has
  * grown since one was last answered. What a heartbeat without an answer carried, the next carries
- * again. A task that is past its handler will be acked or given back soon, and is left out.
+ * again. Of more than a heartbeat takes, those told go to the end of `running`, whose order means
+ * nothing else, so that the next begins with the others. A task that is past its handler will be
+ * acked or given back soon, and is left out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ static size_t count_news(struct ackd_worker *self, const struct session *session
 
     LIST_EACH (link, &self->running)
         count += is_news(CONTAINER_OF(link, struct task, link), session);
-    return count < PROGRESS_TOLD_MAX ? count : PROGRESS_TOLD_MAX;
+    return count < self->progress_max ? count : self->progress_max;
 }
 
 char **progress_take(struct ackd_worker *self, const struct session *session, size_t *ret_count)
@@ -59,11 +61,14 @@ char **progress_take(struct ackd_worker *self, const struct session *session, si
 
 void progress_told(struct ackd_worker *self, const struct session *session)
 {
-    LIST_EACH (link, &self->running) {
+    LIST_EACH_SAFE (link, &self->running) {
         struct task *task = CONTAINER_OF(link, struct task, link);
 
-        if (task->session == session)
-            task->told = task->telling;
+        if (task->session != session || task->told == task->telling)
+            continue;
+        task->told = task->telling;
+        list_remove(link);
+        list_append(&self->running, link);
     }
 }
 

@@ -143,6 +143,20 @@ static void tell_back(struct sender *self, const struct absence *absence)
             units_duration(&text, now_ms() - absence->since_ms));
 }
 
+/* Until the next try: as long as the broker asks for, but not past the last one's time. */
+static int64_t until_next_ms(const struct sender *self, const struct absence *absence,
+                             const struct error *error)
+{
+    int64_t left_ms = self->retry_for_ms - (now_ms() - absence->since_ms);
+    int64_t pause_ms = absence->pause_ms;
+
+    if (pause_ms < error->retry_after_ms)
+        pause_ms = error->retry_after_ms;
+    if (pause_ms > left_ms)
+        pause_ms = left_ms;
+    return pause_ms > 0 ? pause_ms : 0;
+}
+
 /* After a failed try: whether to try again. If not, *ret_code is set and the reason told. */
 static bool wait_for_broker(struct sender *self, struct absence *absence, const struct error *error,
                             enum exit_code *ret_code)
@@ -155,7 +169,7 @@ static bool wait_for_broker(struct sender *self, struct absence *absence, const 
     }
     absence->outcome_is_unknown |= is_unknown;
     if (!broker_is_away(error) || (is_unknown && !self->has_dedup) ||
-        (absence->since_ms != 0 && now_ms() - absence->since_ms > self->retry_for_ms)) {
+        (absence->since_ms != 0 && now_ms() - absence->since_ms >= self->retry_for_ms)) {
         progress_step_aside(self->progress);
         *ret_code = broker_complain(self->cli, error);
         if (is_unknown && !self->has_dedup)
@@ -168,8 +182,7 @@ static bool wait_for_broker(struct sender *self, struct absence *absence, const 
         absence->pause_ms = RETRY_FIRST_MS;
         tell_away(self, error);
     }
-    interrupt_sleep(error->retry_after_ms > absence->pause_ms ? error->retry_after_ms
-                                                              : absence->pause_ms);
+    interrupt_sleep(until_next_ms(self, absence, error));
     if (absence->pause_ms < RETRY_LAST_MS)
         absence->pause_ms *= 2;
     return true;

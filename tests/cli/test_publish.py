@@ -5,8 +5,10 @@ import json
 import re
 import signal
 import threading
+import time
 
 import pytest
+from busy import Busy
 from faulty_proxy import FaultyProxy
 from processes import wait_until
 
@@ -279,6 +281,14 @@ def test_a_broker_that_stays_away_is_exit_3_and_the_rest_can_be_published_later(
     broker.start()
     assert "500 stored, 1,000 were there already" in ackctl.ok(
         "publish", "q", stdin=rows(1, 1500)).err
+
+
+def test_a_broker_that_asks_for_a_minute_is_waited_for_no_longer_than_said(offline):
+    with Busy(taken="QueueService/Get") as busy:
+        began = time.monotonic()
+        ended = offline("publish", "q", "--url", busy.url, "--retry-for", "300ms", stdin=rows(1, 10))
+        assert time.monotonic() - began < 10
+    assert ended.code != 0 and busy.refused == 2
 
 
 def test_a_lost_reply_is_repeated_and_its_rows_are_counted_apart(ackctl, broker):

@@ -3,6 +3,7 @@
 import signal
 import time
 
+from busy import Busy
 from probe import fence, publish, queue_now, results
 from processes import wait_until
 
@@ -359,3 +360,12 @@ def test_a_broker_that_is_not_there_at_the_start_is_waited_for_only_so_long(brok
     waiting.await_line("log")  # the broker is away
     broker.start()
     assert waiting.end() == 0
+
+
+def test_a_broker_that_asks_for_a_minute_at_the_start_is_waited_for_only_so_long(probe):
+    with Busy() as busy:
+        began = time.monotonic()
+        worker = probe(url=busy.url, start_timeout_ms=300)
+        assert worker.end() == 1
+        assert time.monotonic() - began < 10
+    assert worker.status() == "UNAVAILABLE" and busy.refused >= 2

@@ -156,6 +156,7 @@ static enum ackd_status run_start(struct run *run, struct ackd_error *error)
         if (!ackd_status_is_retryable(status) || worker_now_ms() >= end_ms)
             return status;
         again_ms += error->retry_after_ms;
+        again_ms = again_ms < end_ms ? again_ms : end_ms;
         while (worker_now_ms() < again_ms && drain_requests(run) == 0)
             run_sleep(run, again_ms);
     }

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# build.sh [--fresh] STORE -- the images of deploy/Dockerfile in STORE/images, without a registry.
+# build.sh [--fresh | --anew] STORE -- deploy/Dockerfile's images in STORE/images; asks no registry.
 #
-# Nothing is done if they are newer than their sources; --fresh says by its exit code whether they are.
-# What the Dockerfile calls debian:12-slim is made here from Debian's packages, by mmdebstrap, and made
-# anew after a week; packages fetched on the way stay in STORE/packages. Of the build only the images
-# are kept.
+# Nothing is done if they are newer than their sources; --fresh says by its exit code whether they
+# are. What the Dockerfile calls debian:12-slim is made here from Debian's packages, by mmdebstrap, and
+# made anew after a week, or at once by --anew; all that stands on it follows. Packages fetched on the
+# way stay in STORE/packages. Of the build only the images are kept.
 set -euo pipefail
-only_ask=
-[[ ${1:-} != --fresh ]] || { only_ask=yes; shift; }
+only_ask='' anew=''
+case ${1:-} in
+    --fresh) only_ask=yes; shift ;;
+    --anew) anew=yes; shift ;;
+esac
 (($# == 1)) || { sed -n '4s/^# //p' "$0" >&2; exit 2; }
 store=$(realpath -m "$1")
 cd "$(dirname "$0")/../.."
@@ -52,6 +55,7 @@ make_base() {
     rm "$store/base.tar"
 }
 
+[[ ! $anew ]] || rm -f "$store/base-made"
 if are_fresh; then
     exit 0
 elif [[ $only_ask ]]; then

@@ -3,6 +3,7 @@
 with the packages of ./dev, and roots as deploy/image/root.sh makes them run the programs of this
 build. The images themselves are in test_image.py."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,11 @@ def test_no_image_that_runs_has_anything_below_it_or_runs_as_root():
         below, text = stages()[image]
         assert below == "scratch"
         assert re.search(r"^USER 65532:65532$", text, re.M)
+
+
+def test_the_brokers_image_lets_nobody_in_who_was_not_asked_for():
+    command = re.search(r"^CMD (\[.*\])$", stages()["ackd"][1], re.M).group(1)
+    assert json.loads(command) == ["--data-dir", "/var/lib/ackd"]
 
 
 def test_each_image_has_its_programs():

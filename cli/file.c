@@ -45,12 +45,12 @@ static void remove_leftovers(struct cli *cli, const char *path)
         leftovers_remove(directory[0] == '\0' ? "." : directory, prefix);
 }
 
-/* A device, a pipe: what is written into, not made anew. */
+/* A device, a pipe, a link such as /dev/stdout: what is written into, not made anew. */
 static bool is_special(const char *path)
 {
     struct stat found;
 
-    return stat(path, &found) == 0 && !S_ISREG(found.st_mode);
+    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
 }
 
 /* Opens a file beside the path. */

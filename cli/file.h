@@ -14,8 +14,8 @@
 /* The whole file ("-": stdin) in the run's arena. Tells what is wrong and returns false. */
 bool file_read(struct cli *cli, const char *path, struct slice *ret_data);
 
-/* A file being written beside its path; stdout where the path is NULL or "-". A device or a pipe is
- * written into as it is. */
+/* A file being written beside its path; stdout where the path is NULL or "-". A device, a pipe
+ * or a link is written into as it is. */
 struct output_file {
     const char *path; /* NULL: stdout */
     char *temporary; /* NULL: none, the path is written into */

@@ -32,6 +32,14 @@ bool http_get_setup(void)
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
+/* One of them may hold a token. */
+static void free_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *at = headers; at != NULL; at = at->next)
+        secret_wipe(at->data, strlen(at->data));
+    curl_slist_free_all(headers);
+}
+
 enum status http_get(const struct http_get *wanted, struct buffer *ret_body, struct error *error)
 {
     struct curl_slist *headers = curl_slist_append(NULL, ACCEPT);
@@ -46,7 +54,7 @@ enum status http_get(const struct http_get *wanted, struct buffer *ret_body, str
         status = ask(easy, wanted, ret_body, error);
     }
     curl_easy_cleanup(easy);
-    curl_slist_free_all(headers);
+    free_headers(headers);
     if (status != STATUS_OK)
         buffer_deinit(ret_body);
     return status;
@@ -84,8 +92,10 @@ static void set_up(CURL *easy, const struct http_get *wanted, struct answer *ans
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, is_https ? "https" : "http");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, is_https ? NULL : "*");
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (wanted->ca_file != NULL)
+    if (wanted->ca_file != NULL) { /* in place of the system's, whose directory counts besides */
         curl_easy_setopt(easy, CURLOPT_CAINFO, wanted->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)HTTP_GET_MS);

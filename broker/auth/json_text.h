@@ -9,6 +9,8 @@
 #define ACKD_AUTH_JSON_TEXT_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/slice.h"
 
@@ -18,5 +20,11 @@
 json_t *json_text_read(struct slice text, char *ret_reason, size_t reason_size);
 /* A member that is a string; NULL: it is missing, or another thing. */
 const char *json_text_member(const json_t *object, const char *name);
+
+/* Of strings that may be missing (NULL), which is the same on both sides. */
+static inline bool json_text_equal(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
 
 #endif

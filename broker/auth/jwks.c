@@ -100,18 +100,13 @@ size_t jwks_count(const struct jwks *self)
     return self == NULL ? 0 : self->count;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool jwks_equal(const struct jwks *a, const struct jwks *b)
 {
     if (jwks_count(a) != jwks_count(b))
         return false;
     for (size_t i = 0; i < jwks_count(a); i++) {
-        if (!same_text(a->keys[i].id, b->keys[i].id) ||
-            !same_text(a->keys[i].algorithm, b->keys[i].algorithm) ||
+        if (!json_text_equal(a->keys[i].id, b->keys[i].id) ||
+            !json_text_equal(a->keys[i].algorithm, b->keys[i].algorithm) ||
             !json_equal(a->keys[i].numbers, b->keys[i].numbers))
             return false;
     }
@@ -142,13 +137,13 @@ static bool is_for_signatures(const json_t *json)
     const json_t *item;
     size_t index;
 
-    if (use != NULL && !same_text(json_string_value(use), "sig"))
+    if (use != NULL && !json_text_equal(json_string_value(use), "sig"))
         return false;
     if (operations == NULL)
         return true;
     json_array_foreach(operations, index, item)
     {
-        if (same_text(json_string_value(item), "verify"))
+        if (json_text_equal(json_string_value(item), "verify"))
             return true;
     }
     return false;
@@ -159,10 +154,10 @@ static json_t *numbers_of(const json_t *json)
 {
     const char *type = json_text_member(json, "kty");
 
-    if (same_text(type, "RSA"))
+    if (json_text_equal(type, "RSA"))
         return json_pack("{ss ss ss}", "kty", type, "n", json_text_member(json, "n"), "e",
                          json_text_member(json, "e"));
-    if (same_text(type, "EC"))
+    if (json_text_equal(type, "EC"))
         return json_pack("{ss ss ss ss}", "kty", type, "crv", json_text_member(json, "crv"), "x",
                          json_text_member(json, "x"), "y", json_text_member(json, "y"));
     return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "auth/http_get.h"
+#include "auth/json_text.h"
 #include "auth/secret_file.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -126,16 +127,13 @@ void key_source_close(struct key_source *self)
     free(self);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool key_source_is_for(const struct key_source *self, const struct issuer *issuer)
 {
-    return same_text(self->issuer, issuer->name) && same_text(self->file, issuer->jwks_file) &&
-           same_text(self->url, issuer->jwks_url) && same_text(self->ca_file, issuer->ca_file) &&
-           same_text(self->token_file, issuer->token_file) &&
+    return json_text_equal(self->issuer, issuer->name) &&
+           json_text_equal(self->file, issuer->jwks_file) &&
+           json_text_equal(self->url, issuer->jwks_url) &&
+           json_text_equal(self->ca_file, issuer->ca_file) &&
+           json_text_equal(self->token_file, issuer->token_file) &&
            self->refresh_ms == issuer->refresh_ms;
 }
 

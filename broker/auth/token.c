@@ -87,6 +87,7 @@ struct principal *token_principal(const struct token *self, const struct secret_
                                self->principal->grant_count);
     if (ending == NULL) /* without memory it is not told of its end */
         return principal_ref(self->principal);
+    memcpy(ending->token_id, self->key.text, sizeof self->key.text);
     ending->expires_ms = earlier(self->expires_ms, self->secrets[1].until_ms);
     return ending;
 }

@@ -88,7 +88,8 @@ static void note_use(struct token_book *self, struct token *token, int64_t now_m
     if (atomic_load_explicit(&token->last_used_ms, memory_order_relaxed) == now_ms)
         return;
     atomic_store_explicit(&token->last_used_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&self->used, true, memory_order_relaxed);
+    if (!token->from_file) /* the operator's file is not ours to write */
+        atomic_store_explicit(&self->used, true, memory_order_relaxed);
 }
 
 struct principal *token_book_find(struct token_book *self, struct slice text, int64_t now_ms)

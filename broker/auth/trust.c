@@ -88,15 +88,17 @@ static struct key_source *source_for(struct trust *self, const struct issuer *is
 
 /* Sources of all issuers: those that are there, where they fit, and new ones; `ret_new` are to be
  * closed should one fail. */
-static enum status open_sources(struct trust *self, const struct auth_config *config,
-                                struct key_source *ret_all[ISSUERS_MAX],
-                                struct key_source *ret_new[ISSUERS_MAX], struct error *error)
+static enum status open_some(struct trust *self, const struct auth_config *config, bool from_urls,
+                             struct key_source *ret_all[ISSUERS_MAX],
+                             struct key_source *ret_new[ISSUERS_MAX], struct error *error)
 {
     const struct key_source_options options = {.changed = forget, .context = self};
 
     for (size_t i = 0; i < config->issuer_count; i++) {
         enum status status;
 
+        if ((config->issuers[i].jwks_url != NULL) != from_urls)
+            continue;
         ret_all[i] = source_for(self, &config->issuers[i]);
         if (ret_all[i] != NULL)
             continue;
@@ -106,6 +108,16 @@ static enum status open_sources(struct trust *self, const struct auth_config *co
         ret_all[i] = ret_new[i];
     }
     return STATUS_OK;
+}
+
+/* Those with threads that fetch come last: a file that is refused starts none. */
+static enum status open_sources(struct trust *self, const struct auth_config *config,
+                                struct key_source *ret_all[ISSUERS_MAX],
+                                struct key_source *ret_new[ISSUERS_MAX], struct error *error)
+{
+    enum status status = open_some(self, config, false, ret_all, ret_new, error);
+
+    return status == STATUS_OK ? open_some(self, config, true, ret_all, ret_new, error) : status;
 }
 
 static bool is_among(const struct key_source *source, struct key_source *const all[ISSUERS_MAX])

@@ -23,9 +23,9 @@ static inline void bucket_fill(struct bucket *self, int64_t per_s, int64_t now_m
 {
     int64_t passed_ms = now_ms - self->at_ms;
 
-    self->at_ms = now_ms;
     if (passed_ms <= 0)
         return;
+    self->at_ms = now_ms;
     if (passed_ms > self->taken / per_s) /* taken / per_s is how many ms make it full */
         self->taken = 0;
     else

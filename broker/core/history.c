@@ -47,7 +47,8 @@ struct attempt attempt_of_step(const struct task *before, const struct task *aft
         .unstarted = command->unstarted,
         .ended_ms = now_ms,
     };
-    bool late = command->kind == TASK_ACK && command->fence != before->fence;
+    bool late = command->kind == TASK_ACK &&
+                (command->fence != before->fence || before->state != TASK_LEASED);
 
     if (late) {
         attempt.fence = command->fence; /* salvaged: when it began is forgotten */

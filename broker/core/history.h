@@ -3,7 +3,8 @@
  * history.h -- what became of a task's deliveries, for people.
  *
  * The rules decide by counters; a history tells the story behind them: one attempt for each lease
- * that ended otherwise than by an ack at the first try, and for what happened to the task while it
+ * that ended otherwise than by an ack at the first try (but for one that a late result of an older
+ * lease cut short: the result's stands for both), and for what happened to the task while it
  * waited. It is a run of bytes in the task's active record, which such a step rewrites anyway:
  *
  *   left_out | attempts, oldest first, each

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * port_file.c -- telling scripts where the broker listens: written beside, then renamed; into a
- * device or a pipe as it is.
+ * device, a pipe or a link as it is.
  */
 #include "daemon/port_file.h"
 
@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A device, a pipe: what is not replaced. */
+/* A device, a pipe, a link such as /dev/stdout: what is not replaced. */
 static bool is_special(const char *path)
 {
     struct stat found;
 
-    return stat(path, &found) == 0 && !S_ISREG(found.st_mode);
+    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
 }
 
 static bool write_addresses(const char *path, const struct net *net, int count)

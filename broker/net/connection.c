@@ -34,11 +34,13 @@
  *   connection.c       its life, and bytes in and out    connection_time.c   its deadlines
  *   connection_call.c  from a request to its reply       connection_tls.c    its TLS
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "net/connection_parts.h"
 #include "net/loop.h"
 
@@ -47,6 +49,20 @@
 #define KEEPALIVE_S 30
 
 static void on_written(struct http_writer *writer, int status);
+
+static void complain_of_address(struct connection *self)
+{
+    struct ration *complaints = &self->loop->address_complaints;
+    struct slice home = self->peer.rpc.home;
+    char address[64];
+
+    if (!ration_take(complaints, loop_now_ms(self->loop)))
+        return;
+    (void)snprintf(address, sizeof address, "%.*s", (int)home.size, (const char *)home.data);
+    LOG_WARN("connection_refused", LOG_STRING("reason", "the address has its connections"),
+             LOG_STRING("address", address), LOG_INT("unlogged_before", complaints->left_out));
+    complaints->left_out = 0;
+}
 
 /* False: it has its connections already, and has been told so, if it does not expect TLS. */
 static bool enter_address(struct connection *self)
@@ -64,6 +80,7 @@ static bool enter_address(struct connection *self)
     if (self->address != NULL)
         return true;
     counter_add(&options->counters->limited[LIMITED_connections_per_address], 1);
+    complain_of_address(self);
     if (options->tls == NULL)
         (void)uv_try_write((uv_stream_t *)&self->tcp, &bytes, 1);
     return false;

@@ -13,11 +13,11 @@ static void on_done(struct rpc_request *request);
 static void put_reply(struct connection *self, struct http_reply reply, struct buffer *body);
 
 /* A body may take hours to come. */
-static void forget_old_caller(struct connection *self)
+static void doubt_old_caller(struct connection *self)
 {
     if (self->caller.is_known &&
         loop_now_ms(self->loop) - self->reader.request->body_begun_ms > KNOWN_MS)
-        rpc_dismiss(self->loop->options->rpc, &self->caller);
+        rpc_doubt(&self->caller);
 }
 
 static void refuse_call(struct connection *self)
@@ -43,7 +43,7 @@ void connection_begin_call(struct connection *self, bool bodiless, const struct 
     exchange_fill(exchange, self, self->reader.request, on_done);
     exchange->keep_alive &= !bodiless;
     exchange->request.refusal = refusal;
-    forget_old_caller(self);
+    doubt_old_caller(self);
     exchange->request.caller = self->caller;
     self->caller = (struct rpc_caller){0};
     rpc_begin(self->loop->options->rpc, &exchange->request);

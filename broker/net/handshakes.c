@@ -14,9 +14,6 @@
 
 #include "base/log.h"
 
-#define TELL_MS 10000
-#define TELL_MAX 10
-
 void handshakes_init(struct handshakes *self, const struct net_options *options)
 {
     *self = (struct handshakes){.options = options};
@@ -49,26 +46,14 @@ void handshakes_end(struct handshakes *self, struct list *link)
     counter_add(&self->options->counters->handshakes_now, -1);
 }
 
-/* Whether this failure has a line of its own in the log. */
-static bool may_tell(struct handshakes *self, int64_t now_ms)
-{
-    if (now_ms - self->told_since_ms >= TELL_MS) {
-        self->told_since_ms = now_ms;
-        self->told = 0;
-    }
-    return self->told++ < TELL_MAX;
-}
-
 void handshakes_fail(struct handshakes *self, struct list *link, const char *peer,
                      const char *reason, int64_t now_ms)
 {
     handshakes_end(self, link);
     counter_add(&self->options->counters->handshakes_failed, 1);
-    if (!may_tell(self, now_ms)) {
-        self->untold++;
+    if (!ration_take(&self->complaints, now_ms))
         return;
-    }
     LOG_WARN("tls_handshake_failed", LOG_STRING("peer", peer), LOG_STRING("reason", reason),
-             LOG_INT("unlogged_before", self->untold));
-    self->untold = 0;
+             LOG_INT("unlogged_before", self->complaints.left_out));
+    self->complaints.left_out = 0;
 }

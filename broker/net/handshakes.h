@@ -6,15 +6,14 @@
 #define ACKD_NET_HANDSHAKES_H
 
 #include "base/list.h"
+#include "base/ration.h"
 #include "net/net.h"
 
 struct handshakes {
     const struct net_options *options;
     struct list oldest; /* of those under way, in the order in which they began */
     int64_t count;
-    int64_t told_since_ms;
-    int64_t told;   /* failures logged since then */
-    int64_t untold; /* failures that were not */
+    struct ration complaints; /* of failures that are logged */
 };
 
 void handshakes_init(struct handshakes *self, const struct net_options *options);

@@ -203,10 +203,10 @@ static void on_wake(uv_async_t *async)
     enum loop_phase wanted;
 
     adopt_sockets(self);
-    mailbox_drain(&self->mailbox);
     pthread_mutex_lock(&self->mutex);
     wanted = self->phase_wanted;
     pthread_mutex_unlock(&self->mutex);
+    mailbox_drain(&self->mailbox); /* after that: all letters are there before CLOSING is wanted */
     if (wanted == self->phase)
         return;
     while (self->phase < wanted)

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "base/ration.h"
 #include "net/handshakes.h"
 #include "net/http_request.h"
 #include "net/net.h"
@@ -64,6 +65,7 @@ struct loop {
     int spare_count;
     struct list held; /* connections whose replies are held back, the longest first */
     int held_count;
+    struct ration address_complaints; /* of connections refused to an address */
     struct http_request *request_spare;
     uint8_t *read_buffer; /* LOOP_READ_BYTES; used within one read callback */
     uint8_t *open_buffer; /* LOOP_OPEN_BYTES: what TLS made of it; NULL without TLS */

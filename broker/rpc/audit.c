@@ -19,6 +19,9 @@
 #include "base/ration.h"
 #include "rpc/caller.h"
 
+static const char ADMIN_CALL[] = "admin_call";
+static const char LOGIN_REFUSED[] = "login_refused";
+
 #define KEPT_BYTES_MAX 1024 /* of a request, for its line */
 #define PATH_SHOWN_MAX 200  /* of a page's path, which anybody makes up */
 
@@ -176,23 +179,32 @@ void audit_begin(struct rpc_request *request)
         request->page = arena_string(request->arena, path);
 }
 
+/* Callers must be known, and this one is not: also while an issuer's keys are yet to come. */
+static bool is_nobody(const struct rpc_request *request)
+{
+    return auth_is_on(request->rpc->options.auth) && request->caller.is_known &&
+           request->caller.principal == NULL;
+}
+
 static const char *event_of(const struct rpc_request *request, enum status status)
 {
-    if (status == STATUS_UNAUTHENTICATED)
-        return "login_refused";
+    if (status == STATUS_UNAUTHENTICATED || is_nobody(request))
+        return LOGIN_REFUSED;
     if (status == STATUS_PERMISSION_DENIED)
         return "permission_refused";
+    if (status == STATUS_RATE_LIMITED) /* nothing was done, and the log says whose it was */
+        return NULL;
     if (request->caller.is_known && request->method != NULL &&
         request->method->rights == RIGHT_ADMIN)
-        return "admin_call";
+        return ADMIN_CALL;
     return NULL;
 }
 
-static bool may_tell(struct audit *self, enum status status)
+static bool may_tell(struct audit *self, const char *event)
 {
     bool may;
 
-    if (status != STATUS_UNAUTHENTICATED && status != STATUS_PERMISSION_DENIED)
+    if (event == ADMIN_CALL)
         return true;
     pthread_mutex_lock(&self->mutex);
     may = ration_take(&self->refusals, clock_monotonic_ms());
@@ -227,12 +239,12 @@ static const char *key_of(const struct rpc_request *request, struct secret_key *
     return secret_read(text, key) ? key->text : NULL;
 }
 
-static const char *token_id_of(const struct rpc_request *request, enum status status,
+static const char *token_id_of(const struct rpc_request *request, const char *event,
                                struct secret_key *key)
 {
     const struct principal *principal = request->caller.principal;
 
-    if (status == STATUS_UNAUTHENTICATED)
+    if (event == LOGIN_REFUSED)
         return key_of(request, key);
     return principal == NULL || *principal->token_id == '\0' ? NULL : principal->token_id;
 }
@@ -244,10 +256,10 @@ void audit_end(const struct rpc_request *request, enum status status)
     const struct principal *principal = request->caller.principal;
     struct secret_key key;
 
-    if (event == NULL || !may_tell(self, status))
+    if (event == NULL || !may_tell(self, event))
         return;
     TELL(self, event, LOG_STRING("caller", principal == NULL ? NULL : principal->name),
-         LOG_STRING("token_id", token_id_of(request, status, &key)),
+         LOG_STRING("token_id", token_id_of(request, event, &key)),
          LOG_STRING("address", request->address),
          LOG_STRING("method", request->method == NULL ? request->page : request->method->path),
          LOG_STRING("target", target_of(request)), LOG_STRING("code", status_name(status)),

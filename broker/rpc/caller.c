@@ -45,7 +45,7 @@ static enum status find_principal(struct rpc *rpc, const struct rpc_head *head,
     if (!auth_is_on(auth))
         return STATUS_OK;
     status = auth_identify(auth, &credentials, clock_wall_ms(), &caller->principal, error);
-    if (status == STATUS_UNAUTHENTICATED)
+    if (status != STATUS_OK)
         caller->hold_ms = count_refusal(rpc, head);
     return status;
 }
@@ -78,13 +78,22 @@ static enum status begin_quota(struct rpc *rpc, const struct rpc_head *head, enu
 }
 
 enum status caller_identify(struct rpc *rpc, const struct rpc_head *head, enum reach reach,
-                            struct rpc_caller *ret_caller, struct error *error)
+                            struct rpc_caller *caller, struct error *error)
 {
     enum status status;
 
-    *ret_caller = (struct rpc_caller){.is_known = true};
-    status = find_principal(rpc, head, ret_caller, error);
-    return status == STATUS_OK ? begin_quota(rpc, head, reach, ret_caller, error) : status;
+    caller->is_known = true;
+    status = find_principal(rpc, head, caller, error);
+    if (status != STATUS_OK || caller->quota != NULL)
+        return status;
+    return begin_quota(rpc, head, reach, caller, error);
+}
+
+void caller_doubt(struct rpc_caller *caller)
+{
+    principal_release(caller->principal);
+    caller->principal = NULL;
+    caller->is_known = false;
 }
 
 void caller_forget(struct rpc *rpc, struct rpc_caller *caller)

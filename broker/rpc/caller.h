@@ -15,12 +15,14 @@
 
 #include "rpc/rpc.h"
 
-/* *ret_caller is given back by caller_forget, on a refusal too. */
+/* *caller is zeroed or in doubt before, and given back by caller_forget, on a refusal too. */
 enum status caller_identify(struct rpc *rpc, const struct rpc_head *head, enum reach reach,
-                            struct rpc_caller *ret_caller, struct error *error) MUST_USE;
+                            struct rpc_caller *caller, struct error *error) MUST_USE;
 /* `queue` is the one that the request names, or empty. *ret_scope borrows from the caller. */
 enum status caller_may(const struct rpc_caller *caller, uint8_t rights, enum reach reach,
                        struct slice queue, struct scope *ret_scope, struct error *error) MUST_USE;
+/* It is to be identified again; what it was let in for and charged stays. */
+void caller_doubt(struct rpc_caller *caller);
 void caller_forget(struct rpc *rpc, struct rpc_caller *caller);
 
 /* The same of a request: of its head, if that was not done before its body was read; and of a

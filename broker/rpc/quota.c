@@ -74,14 +74,16 @@ static enum limited find_bound(struct quotas *self, struct quota *quota, bool in
     const struct quota_bounds *bounds = &self->bounds;
 
     *ret_wait_ms = BUSY_WAIT_MS;
-    if (bounds->requests_per_caller > 0 && quota->entry.users > bounds->requests_per_caller)
+    if (bounds->requests_per_caller > 0 && !in_hand &&
+        quota->entry.users > bounds->requests_per_caller)
         return LIMITED_requests_per_caller;
     *ret_wait_ms = wait_for(&quota->requests, bounds->requests_per_second, 1,
                             in_hand ? IN_HAND_DEBT_MS : 0, now_ms);
     if (*ret_wait_ms > 0)
         return LIMITED_requests_per_second;
-    *ret_wait_ms = wait_for(&quota->bytes, bounds->bytes_per_second, 0, 0, now_ms);
-    return *ret_wait_ms > 0 && !in_hand ? LIMITED_bytes_per_second : LIMITED_COUNT;
+    if (!in_hand)
+        *ret_wait_ms = wait_for(&quota->bytes, bounds->bytes_per_second, 0, 0, now_ms);
+    return *ret_wait_ms > 0 ? LIMITED_bytes_per_second : LIMITED_COUNT;
 }
 
 enum status quota_begin(struct quotas *self, struct slice caller, bool in_hand, int64_t now_ms,

@@ -8,10 +8,10 @@
  * next one.
  *
  * What ends or keeps work that a worker has in hand (acks, renewals, heartbeats) is counted, but
- * never refused for its bytes, and for its number only a second later than the rest: refusing it
- * would have the work done again, which costs more.
+ * never refused for its bytes or for what else is being served, and for its number a second only a
+ * second later than the rest: refusing it would have the work done again, which costs more.
  *
- * Threads: any; one lock, taken twice a request, where there is any bound at all.
+ * Threads: any; one lock, taken a few times a request, where there is any bound at all.
  */
 #ifndef ACKD_RPC_QUOTA_H
 #define ACKD_RPC_QUOTA_H

@@ -55,6 +55,11 @@ bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller 
                       ret_refusal) == STATUS_OK;
 }
 
+void rpc_doubt(struct rpc_caller *caller)
+{
+    caller_doubt(caller);
+}
+
 void rpc_dismiss(struct rpc *self, struct rpc_caller *caller)
 {
     caller_forget(self, caller);

@@ -85,7 +85,7 @@ struct rpc_head {
     struct slice path;
     const struct slice *headers; /* RPC_HEADER_COUNT */
     const struct rpc_peer *peer; /* NULL: not known */
-    int64_t body_bytes;          /* as the head says; 0: none, or it does not */
+    int64_t body_bytes;          /* as the head says; 0: none; -1: it does not say */
 };
 
 /* Who makes a request, once that was asked. */
@@ -113,7 +113,7 @@ struct rpc_request {
     const struct error *refusal; /* of rpc_admit, borrowed until rpc_begin returns; NULL: none */
 
     /* Set by rpc_begin: how long the client waits; 0: as long as it takes. Past it the net layer
-     * answers by itself (rpc_refusal with STATUS_TIMEOUT) and calls rpc_cancel. */
+     * answers by itself (STATUS_TIMEOUT) and calls rpc_cancel. */
     int64_t timeout_ms;
 
     /* The reply, once `done` was called, to be sent after `hold_ms`. */
@@ -148,6 +148,8 @@ bool rpc_admit(struct rpc *self, const struct rpc_head *head, struct rpc_caller 
                struct error *ret_refusal);
 /* The request came to nothing, or its caller is to be asked again by rpc_begin. */
 void rpc_dismiss(struct rpc *self, struct rpc_caller *caller);
+/* It was given long ago: rpc_begin asks again who it is. */
+void rpc_doubt(struct rpc_caller *caller);
 void rpc_begin(struct rpc *self, struct rpc_request *request);
 /* The client has gone or waits no longer. Not after `done`. */
 void rpc_cancel(struct rpc_request *request);

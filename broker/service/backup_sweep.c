@@ -35,12 +35,17 @@ static void remove_partials(const char *parent)
 
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
         char path[PATH_BYTES];
+        int failure;
 
         if (!ends_in_partial(entry->d_name) ||
             snprintf(path, sizeof path, "%s/%s", parent, entry->d_name) >= (int)sizeof path)
             continue;
-        LOG_INFO("partial_backup_removed", LOG_STRING("directory", path));
-        (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        failure = nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        if (failure == 0)
+            LOG_INFO("partial_backup_removed", LOG_STRING("directory", path));
+        else
+            LOG_WARN("partial_backup_kept", LOG_STRING("directory", path),
+                     LOG_STRING("reason", strerror(failure > 0 ? failure : errno)));
     }
     if (directory != NULL)
         (void)closedir(directory);

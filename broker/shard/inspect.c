@@ -53,6 +53,26 @@ static void refuse(struct call *call, const char *sentence)
     mailbox_post(call->mailbox, &call->letter);
 }
 
+static void join(struct shard *self)
+{
+    if (self->has_inspector)
+        pthread_join(self->inspector, NULL);
+    self->has_inspector = false;
+}
+
+/* The one before has given `inspecting` back, and ends. */
+static bool start_thread(struct shard *self, struct inspection *inspection)
+{
+    bool started;
+
+    pthread_mutex_lock(&self->inspector_mutex);
+    join(self);
+    self->has_inspector = thread_start(&self->inspector, inspector_main, inspection) == 0;
+    started = self->has_inspector;
+    pthread_mutex_unlock(&self->inspector_mutex);
+    return started;
+}
+
 static void start(struct shard *self, struct inspect_call *call,
                   enum status (*run)(struct store *, struct inspect_call *))
 {
@@ -66,11 +86,9 @@ static void start(struct shard *self, struct inspect_call *call,
         refuse(&call->call, "a backup or check is under way already; try again when it is done");
         return;
     }
-    shard_join_inspector(self); /* it has posted its last letter */
     *inspection = (struct inspection){self, call, run};
     call->copy.stop = &self->draining;
-    self->has_inspector = thread_start(&self->inspector, inspector_main, inspection) == 0;
-    if (!self->has_inspector) {
+    if (!start_thread(self, inspection)) {
         atomic_store(&self->inspecting, false);
         refuse(&call->call, "no thread can be started for it");
     }
@@ -88,7 +106,7 @@ void shard_check(struct shard *self, struct inspect_call *call)
 
 void shard_join_inspector(struct shard *self)
 {
-    if (self->has_inspector)
-        pthread_join(self->inspector, NULL);
-    self->has_inspector = false;
+    pthread_mutex_lock(&self->inspector_mutex);
+    join(self);
+    pthread_mutex_unlock(&self->inspector_mutex);
 }

@@ -102,6 +102,7 @@ static enum call_result run_list(struct shard *shard, struct call *base)
     struct queue *queue = shard_find_queue(shard, call->queue, &base->error);
     struct page page = {
         .table = was_touched(call->state) ? STORE_ACTIVE : STORE_TASK,
+        .open_only = was_touched(call->state),
         .from = call->from,
         .size = call->page_size,
         .arena = base->arena,

@@ -49,6 +49,23 @@ static enum status add_rows(struct page *page, const struct store_row *rows, siz
     return STATUS_OK;
 }
 
+/* Tombstones have no row in `task` any more: moves `from` to the next key that has one. False:
+ * there is none. */
+static enum status pass_over_done(struct page *page, struct key *from, struct slice to,
+                                  bool *ret_found)
+{
+    struct store_row row;
+    size_t count;
+    enum status status = batch_scan(page->shard, STORE_TASK, key_slice(from), to, &row, 1, &count);
+
+    *ret_found = status == STATUS_OK && count == 1;
+    if (*ret_found) {
+        from->size = row.key.size;
+        memcpy(from->data, row.key.data, row.key.size);
+    }
+    return status;
+}
+
 enum status page_fill(struct page *page)
 {
     struct key from = first_key(page);
@@ -58,10 +75,16 @@ enum status page_fill(struct page *page)
 
     page->next = SLICE_EMPTY;
     for (size_t seen = 0; seen < ROWS_PER_PAGE_MAX; seen += count) {
-        bool ended;
-        enum status status = batch_scan(page->shard, page->table, key_slice(&from), key_slice(&to),
-                                        rows, PIECE, &count);
+        bool ended = false;
+        bool found = true;
+        enum status status = STATUS_OK;
 
+        if (page->open_only)
+            status = pass_over_done(page, &from, key_slice(&to), &found);
+        if (status != STATUS_OK || !found)
+            return status;
+        status = batch_scan(page->shard, page->table, key_slice(&from), key_slice(&to), rows, PIECE,
+                            &count);
         if (status != STATUS_OK || count == 0)
             return status;
         status = add_rows(page, rows, count, &ended);

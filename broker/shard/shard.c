@@ -14,6 +14,7 @@ static void init(struct shard *self, const struct shard_options *options)
     self->options = *options;
     self->store = options->store;
     pthread_mutex_init(&self->mutex, NULL);
+    pthread_mutex_init(&self->inspector_mutex, NULL);
     pthread_cond_init(&self->wake, NULL);
     list_init(&self->inbox);
     list_init(&self->cancels);
@@ -77,6 +78,7 @@ void shard_close(struct shard *self)
     free(self->batch.effects);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->mutex);
+    pthread_mutex_destroy(&self->inspector_mutex);
     store_close(self->store);
     free(self);
 }

@@ -232,8 +232,9 @@ struct shard {
      * thread: a batch has what is there when it begins. */
     bool (*take_more)(struct shard *self, struct list *calls);
     atomic_bool inspecting;
-    pthread_t inspector;
-    bool has_inspector;
+    pthread_mutex_t inspector_mutex;
+    pthread_t inspector; /* inspector_mutex */
+    bool has_inspector;  /* inspector_mutex */
 
     struct meta_record meta;
     struct map queues_by_name;
@@ -463,6 +464,7 @@ enum status blob_copy(struct shard *shard, struct key key, enum chunk_kind kind,
 /* ---- page.c ---- */
 struct page {
     enum store_table table;
+    bool open_only;    /* of STORE_ACTIVE: runs of done tasks are passed over */
     struct slice from; /* a `next` of the page before; empty: the first */
     size_t size;       /* entries wanted */
     size_t count;      /* entries so far; `add` raises it */

@@ -286,6 +286,9 @@ def test_keys_that_have_not_come_yet_are_not_the_callers_fault(trusting_with, se
     reply = broker.caller(issuer.token(WORKER)).call("AdminService/Whoami")
     assert (reply.status, reply.code) == (503, "unavailable")
     assert "WWW-Authenticate" not in reply.headers
+    assert broker.caller(issuer.token(WORKER)).call("TokenService/List").code == "unavailable"
+    told = [line["event"] for line in broker.log_lines() if line["level"] == "audit"]
+    assert told == ["login_refused"] * 2  # and no administrator's call
     is_refused(broker.caller(issuer.token(WORKER, iss="https://evil")))
     server.status = 200
     wait_until(lambda: comes_in(broker, issuer.token(WORKER)), "the keys have come")

@@ -157,6 +157,32 @@ def test_requests_of_a_caller_at_once_count_from_their_heads_on(broker_with):
     assert limited(broker, "requests_per_caller") >= 1
 
 
+def test_work_in_hand_is_kept_however_much_is_being_served(broker_with):
+    broker = broker_with("--max-requests-per-caller", "2")
+    broker.admin.ok("QueueService/Create", name="a")
+    worker = broker.with_grants("publish,work:a")
+    session = worker.ok("SessionService/Open", queue="a", worker="w")["sessionId"]
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            slow = stack.enter_context(RawClient(broker.port))
+            slow.send(head(PUBLISH, worker.authorization[7:], "Expect: 100-continue", size=1000))
+            assert slow.reply().status == 100
+        assert is_limited(worker.call("TaskService/Lease", queue="a"), 2)
+        worker.ok("SessionService/Heartbeat", sessionId=session)
+
+
+def test_a_body_that_comes_slowly_is_let_in_and_charged_once(broker_with):
+    """Its caller is asked again after five seconds: a token may have been revoked meanwhile."""
+    broker = broker_with("--max-bytes-per-second", "10000")
+    broker.admin.ok("QueueService/Create", name="a")
+    body = b'{"queue":"a","tasks":[{"payload":"%s"}]}' % (b"A" * 100_000)
+    with RawClient(broker.port) as raw:
+        raw.send(head(PUBLISH, broker.token("publish:a"), size=len(body)) + body[:-1])
+        time.sleep(5.5)  # this is the slowness
+        raw.send(body[-1:])
+        assert raw.reply().status == 200
+
+
 def test_a_caller_has_its_long_polls_at_once(broker_with):
     broker = broker_with("--max-waiters-per-caller", "2")
     broker.admin.ok("QueueService/Create", name="a")

@@ -3,6 +3,8 @@
  * test_shard_list.c -- what operators look at: tasks and results in pages, by filters, with the
  * reply's room as a bound; and how long results are kept.
  */
+#include <stdio.h>
+
 #include "shard_bench.h"
 #include "support/check.h"
 
@@ -46,6 +48,32 @@ static void test_tasks_are_listed_by_state(void **state)
     assert_int_equal(count_state(bench, TASK_DEAD), 1);
     assert_int_equal(count_state(bench, TASK_DONE), 0);
     assert_int_equal(count_state(bench, TASK_NONE), 9);
+    bench_free(bench);
+}
+
+/* Though a page looks at 20,000 rows at most. */
+static void test_done_tasks_do_not_stand_before_those_asked_for(void **state)
+{
+    struct bench *bench = bench_new();
+    char stem[8];
+
+    (void)state;
+    bench_queue(bench, "q");
+    for (int i = 0; i < 21; i++) {
+        struct lease_call *lease;
+
+        (void)snprintf(stem, sizeof stem, "t%d-", i);
+        bench_publish_many(bench, "q", stem, 1000);
+        lease = bench_lease(bench, "q", 1000);
+        for (uint32_t k = 0; k < 1000; k++)
+            bench_ack(bench, bench_token(lease, k), NULL);
+    }
+    bench_publish_many(bench, "q", "last", 2);
+    bench_lease(bench, "q", 1);
+    assert_true(bench_rows(bench, STORE_ACTIVE) > 20000);
+    assert_int_equal(count_state(bench, TASK_LEASED), 1);
+    bench_cancel(bench, "q", "last1");
+    assert_int_equal(count_state(bench, TASK_DEAD), 1);
     bench_free(bench);
 }
 
@@ -261,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks_are_listed_by_state),
+        cmocka_unit_test(test_done_tasks_do_not_stand_before_those_asked_for),
         cmocka_unit_test(test_pages_cover_a_queue_and_no_other),
         cmocka_unit_test(test_a_page_ends_where_its_reply_has_no_room),
         cmocka_unit_test(test_results_are_listed_by_id_in_pages),

@@ -180,8 +180,10 @@ bool access_apply(const struct access *self, CURL *easy)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT_S);
 #endif
-    if (*self->ca_file != '\0')
+    if (*self->ca_file != '\0') { /* in place of the system's, whose directory counts besides */
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, self->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
     if (code == CURLE_OK && *self->certificate_file != '\0')
         code = curl_easy_setopt(easy, CURLOPT_SSLCERT, self->certificate_file);
     if (code == CURLE_OK && *self->key_file != '\0')

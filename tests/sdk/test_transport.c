@@ -132,6 +132,24 @@ static void test_a_refusal_says_when_to_ask_again_and_a_delay_is_no_shorter(void
     }
 }
 
+static void test_a_refusal_in_json_says_when_to_ask_again_too(void **state)
+{
+    const struct fake_step steps[] = {{.act = FAKE_ANSWER,
+                                       .http_status = 429,
+                                       .body = "{\"code\":\"resource_exhausted\"}",
+                                       .field = "Retry-After: 7"}};
+    struct buffer reply = BUFFER_EMPTY;
+    struct world world;
+
+    world_open(&world, steps, 1);
+    assert_int_not_equal(transport_call_json(world.transport, "ackd.v1.QueueService/List",
+                                             slice_of_string("{}"), 0, &reply, &world.error),
+                         STATUS_OK);
+    assert_int_equal(world.error.retry_after_ms, 7000);
+    buffer_deinit(&reply);
+    world_close(&world);
+}
+
 static void test_an_error_arrives_with_its_field_limit_and_value(void **state)
 {
     Ackd__V1__ErrorDetail detail = ACKD__V1__ERROR_DETAIL__INIT;
@@ -344,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_reply_is_unpacked_and_the_connection_kept),
         cmocka_unit_test(test_a_refusal_says_when_to_ask_again_and_a_delay_is_no_shorter),
+        cmocka_unit_test(test_a_refusal_in_json_says_when_to_ask_again_too),
         cmocka_unit_test(test_an_error_arrives_with_its_field_limit_and_value),
         cmocka_unit_test(test_an_error_without_detail_goes_by_its_code),
         cmocka_unit_test(test_an_answer_that_is_not_ackds_says_so),

@@ -54,7 +54,8 @@ static enum status exchange_as(struct transport *self, struct connection *connec
                                struct exchange *exchange, long *ret_http_status,
                                struct error *error);
 static enum status exchange_text(struct transport *self, struct exchange *exchange,
-                                 struct buffer *reply, long *ret_http_status, struct error *error);
+                                 struct buffer *reply, long *ret_http_status,
+                                 int64_t *ret_retry_after_ms, struct error *error);
 static void global_init(void);
 
 enum status transport_open(const struct transport_options *options, struct transport **ret,
@@ -154,14 +155,17 @@ enum status transport_call_json(struct transport *self, const char *path, struct
 {
     struct exchange exchange = exchange_of(self, path, timeout_ms);
     struct buffer body = BUFFER_EMPTY;
+    int64_t retry_after_ms;
     long http_status;
     enum status status;
 
     exchange.content_type = "application/json";
     exchange.body = request;
-    status = exchange_text(self, &exchange, &body, &http_status, error);
-    if (status == STATUS_OK && http_status != 200)
+    status = exchange_text(self, &exchange, &body, &http_status, &retry_after_ms, error);
+    if (status == STATUS_OK && http_status != 200) {
         status = reply_error(self->url, http_status, buffer_view(&body), error);
+        error->retry_after_ms = retry_after_ms;
+    }
     if (status == STATUS_OK)
         buffer_append(reply, buffer_view(&body));
     if (status == STATUS_OK && reply->failed)
@@ -174,8 +178,9 @@ enum status transport_get(struct transport *self, const char *path, int64_t time
                           struct buffer *reply, long *ret_http_status, struct error *error)
 {
     struct exchange exchange = exchange_of(self, path + (path[0] == '/'), timeout_ms);
+    int64_t ignored;
 
-    return exchange_text(self, &exchange, reply, ret_http_status, error);
+    return exchange_text(self, &exchange, reply, ret_http_status, &ignored, error);
 }
 
 void transport_interrupt(struct transport *self)
@@ -263,7 +268,8 @@ static enum status exchange_as(struct transport *self, struct connection *connec
 
 /* An exchange whose reply is appended to a buffer, whatever its HTTP status. */
 static enum status exchange_text(struct transport *self, struct exchange *exchange,
-                                 struct buffer *reply, long *ret_http_status, struct error *error)
+                                 struct buffer *reply, long *ret_http_status,
+                                 int64_t *ret_retry_after_ms, struct error *error)
 {
     struct connection *connection;
     enum status status = take(self, &connection, error);
@@ -272,6 +278,7 @@ static enum status exchange_text(struct transport *self, struct exchange *exchan
         return status;
     connection->reply_bytes_max = TEXT_REPLY_BYTES_MAX;
     status = exchange_as(self, connection, exchange, ret_http_status, error);
+    *ret_retry_after_ms = connection->retry_after_ms;
     if (status == STATUS_OK)
         buffer_append(reply, buffer_view(&connection->reply));
     give_back(self, connection);

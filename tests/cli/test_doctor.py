@@ -132,3 +132,14 @@ def test_a_clock_is_not_doubted_for_the_time_that_the_call_took(broker, ackctl):
     row, = [row for row in rows if row["check"] == "clock"]
     assert (row["finding"], row["text"]) == (
         "ok", "the broker's clock is as good as equal to this one's")
+
+
+@pytest.mark.parametrize("path, shown", [("caf\udce9.pem", "caf?.pem"),
+                                         ("x" + "é" * 200, "x" + "é" * 149 + "?")],
+                         ids=["no UTF-8", "cut"])
+def test_a_path_that_is_no_utf8_or_is_cut_hides_no_finding_from_programs(ackctl, path, shown):
+    ended = ackctl("doctor", "-o", "json", "--ca-file", path,
+                   "--url", f"https://127.0.0.1:{free_port()}")
+    row, = [row for row in ended.rows() if row["check"] == "ca"]
+    assert row["finding"] == "bad"
+    assert row["text"] == f"{shown} can't be read, or holds no certificate in PEM"

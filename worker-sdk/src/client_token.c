@@ -11,8 +11,7 @@
 
 static void token_from_message(struct call *call, const Ackd__V1__Token *message,
                                struct ackd_token *token);
-static void issued_from_message(struct call *call, const Ackd__V1__Token *message,
-                                const char *secret);
+static void issued_from_message(struct call *call, const Ackd__V1__Token *message, char *secret);
 static const char **texts_from_message(struct call *call, char **texts, size_t count,
                                        size_t *ret_count);
 
@@ -135,15 +134,15 @@ void ackd_token_list_free(struct ackd_token_list *list)
     owned_free(list);
 }
 
-/* The reply of both calls that show a secret. */
-static void issued_from_message(struct call *call, const Ackd__V1__Token *message,
-                                const char *secret)
+/* The reply of both calls that show a secret: it is wiped from the message. */
+static void issued_from_message(struct call *call, const Ackd__V1__Token *message, char *secret)
 {
     struct ackd_issued_token *issued = call->reply;
 
     if (message != NULL)
         token_from_message(call, message, &issued->token);
     issued->secret = call_text(call, secret);
+    explicit_bzero(secret, strlen(secret));
 }
 
 static void token_from_message(struct call *call, const Ackd__V1__Token *message,

@@ -48,6 +48,7 @@ static enum status options_apply(struct transport *self, const struct transport_
                                  struct error *error);
 static enum status take(struct transport *self, struct connection **ret, struct error *error);
 static void give_back(struct transport *self, struct connection *connection);
+static void forget(struct buffer *secret);
 static struct exchange exchange_of(const struct transport *self, const char *path,
                                    int64_t timeout_ms);
 static enum status exchange_as(struct transport *self, struct connection *connection,
@@ -146,6 +147,8 @@ enum status transport_call(struct transport *self, const char *service, const ch
         status = codec_decode(CODEC_PROTOBUF, buffer_view(&connection->reply), response_descriptor,
                               arena, ret_response, error);
 out:
+    if (strcmp(service, "TokenService") == 0)
+        forget(&connection->reply);
     give_back(self, connection);
     return status;
 }

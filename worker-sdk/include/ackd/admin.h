@@ -423,7 +423,7 @@ ACKD_API enum ackd_status ackd_client_rotate_token(struct ackd_client *client, c
                                                    int64_t overlap_ms,
                                                    struct ackd_issued_token **ret_issued,
                                                    struct ackd_error *error);
-/* Wipes the secret. */
+/* Wipes the secret; the calls wiped their reply. What TLS and libcurl had of it stays. */
 ACKD_API void ackd_issued_token_free(struct ackd_issued_token *issued);
 
 /* Ends a token and all its secrets, at once. */

@@ -39,11 +39,12 @@ static enum status find_principal(struct rpc *rpc, const struct rpc_head *head,
                                   struct rpc_caller *caller, struct error *error)
 {
     struct auth *auth = rpc->options.auth;
-    const struct credentials credentials = credentials_of(head);
+    struct credentials credentials;
     enum status status;
 
     if (!auth_is_on(auth))
         return STATUS_OK;
+    credentials = credentials_of(head);
     status = auth_identify(auth, &credentials, clock_wall_ms(), &caller->principal, error);
     if (status != STATUS_OK)
         caller->hold_ms = count_refusal(rpc, head);

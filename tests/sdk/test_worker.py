@@ -296,7 +296,7 @@ def test_no_task_is_begun_that_could_not_be_done_before_the_machine_ends(broker,
 def test_the_environment_tells_how_long_the_machine_runs_from_its_boot(broker, queue, probe):
     publish(broker, "hold")
     up_ms = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
-    worker = probe(environment={"ACKD_MACHINE_MAX_RUN_MS": str(up_ms + 2500)}, grace_ms=1500)
+    worker = probe(environment={"ACKD_MACHINE_MAX_RUN_MS": str(up_ms + 5000)}, grace_ms=1500)
     assert worker.end() == 0
     assert worker.drained()
     assert queue_now(broker)["preemptions"] == 1

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/leftovers.h"
 #include "cli/read_all.h"
 
@@ -45,14 +46,6 @@ static void remove_leftovers(struct cli *cli, const char *path)
         leftovers_remove(directory[0] == '\0' ? "." : directory, prefix);
 }
 
-/* A device, a pipe, a link such as /dev/stdout: what is written into, not made anew. */
-static bool is_special(const char *path)
-{
-    struct stat found;
-
-    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
-}
-
 /* Opens a file beside the path. */
 static void open_beside(struct output_file *self, struct cli *cli)
 {
@@ -79,7 +72,7 @@ bool output_file_open(struct output_file *self, struct cli *cli, const char *pat
     if (path == NULL || strcmp(path, "-") == 0)
         return true;
     *self = (struct output_file){.path = path};
-    if (is_special(path))
+    if (file_is_special(path))
         self->stream = fopen(path, "we");
     else
         open_beside(self, cli);

@@ -15,13 +15,25 @@ struct file_stamp file_stamp_of(const char *path)
 
     if (stat(path, &found) != 0)
         return (struct file_stamp){0};
-    return (struct file_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
+    return file_stamp_of_stat(&found);
+}
+
+struct file_stamp file_stamp_of_stat(const struct stat *found)
+{
+    return (struct file_stamp){found->st_dev, found->st_ino, found->st_size, found->st_mtim};
 }
 
 bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
            a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec;
+}
+
+bool file_is_special(const char *path)
+{
+    struct stat found;
+
+    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
 }
 
 int file_sync_names(const char *directory)

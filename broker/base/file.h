@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -21,7 +22,12 @@ struct file_stamp {
 
 /* All zero if the file is not there. */
 struct file_stamp file_stamp_of(const char *path);
+struct file_stamp file_stamp_of_stat(const struct stat *found);
 bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
+
+/* A device, a pipe, a link such as /dev/stdout: what is written into, and never replaced by a file
+ * of that name. */
+bool file_is_special(const char *path);
 
 /* Makes the names in the directory durable: no file's own fsync does so. 0 or an errno. */
 int file_sync_names(const char *directory) __attribute__((warn_unused_result));

@@ -8,16 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* A device, a pipe, a link such as /dev/stdout: what is not replaced. */
-static bool is_special(const char *path)
-{
-    struct stat found;
-
-    return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
-}
+#include "base/file.h"
 
 static bool write_addresses(const char *path, const struct net *net, int count)
 {
@@ -43,7 +36,7 @@ static bool write_beside(const char *path, const struct net *net, int count)
 
 enum status port_file_write(const char *path, const struct net *net, int count, struct error *error)
 {
-    if (is_special(path) ? write_addresses(path, net, count) : write_beside(path, net, count))
+    if (file_is_special(path) ? write_addresses(path, net, count) : write_beside(path, net, count))
         return STATUS_OK;
     return error_set(error, STATUS_UNAVAILABLE, "can't write the port file %s: %s", path,
                      strerror(errno));
@@ -51,6 +44,6 @@ enum status port_file_write(const char *path, const struct net *net, int count, 
 
 void port_file_remove(const char *path)
 {
-    if (!is_special(path))
+    if (!file_is_special(path))
         (void)unlink(path);
 }

@@ -91,25 +91,22 @@ bool access_stays_here(const char *url)
     return false;
 }
 
-static bool is_stamped(const struct access *self, const struct stat *found)
+/* Whether the header is what the file holds just now. */
+static bool is_current(const struct access *self)
 {
-    const struct access_stamp *stamp = &self->stamp;
+    struct file_stamp found = file_stamp_of(self->token_file);
 
-    return self->header.size > 0 && stamp->device == found->st_dev &&
-           stamp->inode == found->st_ino && stamp->size == found->st_size &&
-           stamp->modified.tv_sec == found->st_mtim.tv_sec &&
-           stamp->modified.tv_nsec == found->st_mtim.tv_nsec;
+    return self->header.size > 0 && file_stamp_equal(&self->stamp, &found);
 }
 
 enum status access_header(struct access *self, bool afresh, struct buffer *out, struct error *error)
 {
     enum status status = STATUS_OK;
-    struct stat found;
 
     if (*self->token_file == '\0')
         return STATUS_OK;
     pthread_mutex_lock(&self->lock);
-    if (afresh || stat(self->token_file, &found) != 0 || !is_stamped(self, &found))
+    if (afresh || !is_current(self))
         status = read_token(self, error);
     if (status == STATUS_OK)
         buffer_append(out, buffer_view(&self->header));
@@ -167,8 +164,7 @@ static enum status read_token(struct access *self, struct error *error)
                                             : keep_token(self, slice_of(text, (size_t)size), error);
     explicit_bzero(text, sizeof text);
     if (status == STATUS_OK) /* else it is read again, until it is a token */
-        self->stamp =
-            (struct access_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim};
+        self->stamp = file_stamp_of_stat(&found);
     return status;
 }
 

@@ -9,19 +9,11 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "transport.h"
-
-/* What a token's file was when it was read. */
-struct access_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified;
-};
 
 struct access {
     /* Owned; "" where there is none. */
@@ -31,8 +23,8 @@ struct access {
     char *key_file;
 
     pthread_mutex_t lock;
-    struct buffer header;      /* lock: "Authorization: Bearer ..." */
-    struct access_stamp stamp; /* lock: of the file that it was read from */
+    struct buffer header;    /* lock: "Authorization: Bearer ..." */
+    struct file_stamp stamp; /* lock: of the file that it was read from */
 };
 
 /* The options, and the environment for what they leave open. STATUS_INVALID: a token would go over

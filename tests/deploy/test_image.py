@@ -11,7 +11,7 @@ from pathlib import PurePath
 import pytest
 from broker import Broker
 from containers import LOCKED_IN, Container, Image, needs_images, run_in, version
-from kubelet import ContainerPod, Kubelet, Volumes
+from kubelet import ContainerPod, Kubelet
 from manifests import CAN_RENDER, brokers, container_of, flags_of, workers
 from pages import QUEUE, publish_pages
 from processes import SOURCE, wait_until
@@ -95,13 +95,6 @@ def test_the_broker_writes_nowhere_but_to_its_volume(place, refused):
 
 
 # The broker's pod
-
-@pytest.fixture
-def volumes():
-    volumes = Volumes()
-    yield volumes
-    volumes.remove()
-
 
 @pytest.fixture
 def broker_pod(volumes, tmp_path):

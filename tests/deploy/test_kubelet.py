@@ -8,7 +8,7 @@ import time
 
 import pytest
 from broker import Broker
-from kubelet import NAMESPACE, NODE, Kubelet, Pod, Volumes
+from kubelet import NAMESPACE, NODE, Kubelet, Pod
 from manifests import (brokers, container_of, environment_of, flags_of, needs_kubectl, workers)
 from pages import QUEUE, publish_pages
 from processes import BUILD, wait_until
@@ -16,13 +16,6 @@ from processes import BUILD, wait_until
 pytestmark = needs_kubectl
 
 NOTICE_S = 15  # of GKE, before a Spot machine goes
-
-
-@pytest.fixture
-def volumes():
-    volumes = Volumes()
-    yield volumes
-    volumes.remove()
 
 
 @pytest.fixture

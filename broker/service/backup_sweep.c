@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "base/thread.h"
 #include "service/internal.h"
 
 #define PATH_BYTES 4096
@@ -54,48 +53,32 @@ static void remove_partials(const char *parent)
 static void *sweeper_main(void *argument)
 {
     struct service *self = argument;
+    struct mailbox *mailbox = self->sweep.mailbox;
+    struct letter *swept = self->sweep.swept;
     char parent[PATH_BYTES];
 
     if (snprintf(parent, sizeof parent, "%s/backups", self->options.data_dir) < (int)sizeof parent)
         remove_partials(parent);
     atomic_store(&self->is_backing_up, false);
-    if (self->sweep.swept != NULL)
-        mailbox_post(self->sweep.mailbox, self->sweep.swept);
+    if (swept != NULL)
+        mailbox_post(mailbox, swept);
     return NULL;
-}
-
-static void join(struct sweep *sweep)
-{
-    if (sweep->has_thread)
-        pthread_join(sweep->thread, NULL);
-    sweep->has_thread = false;
 }
 
 bool backup_sweep_start(struct service *self, struct mailbox *mailbox, struct letter *swept)
 {
-    struct sweep *sweep = &self->sweep;
-    bool started;
-
-    pthread_mutex_lock(&sweep->mutex);
-    join(sweep); /* it has given `is_backing_up` back, and ends */
     atomic_store(&self->is_backing_up, true);
-    sweep->mailbox = mailbox;
-    sweep->swept = swept;
-    if (!sweep->stopped)
-        sweep->has_thread = thread_start(&sweep->thread, sweeper_main, self) == 0;
-    started = sweep->has_thread;
-    if (!started)
-        atomic_store(&self->is_backing_up, false);
-    pthread_mutex_unlock(&sweep->mutex);
-    return started;
+    self->sweep.mailbox = mailbox;
+    self->sweep.swept = swept;
+    if (errand_start(&self->sweep.errand, sweeper_main, self))
+        return true;
+    atomic_store(&self->is_backing_up, false);
+    return false;
 }
 
 void backup_sweep_stop(struct service *self)
 {
-    pthread_mutex_lock(&self->sweep.mutex);
-    self->sweep.stopped = true;
-    join(&self->sweep);
-    pthread_mutex_unlock(&self->sweep.mutex);
+    errand_stop(&self->sweep.errand);
 }
 
 bool ends_in_partial(const char *name)

@@ -15,7 +15,6 @@
 #ifndef ACKD_SERVICE_INTERNAL_H
 #define ACKD_SERVICE_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "ackd/v1/admin.pb-c.h"
@@ -25,6 +24,7 @@
 #include "ackd/v1/result.pb-c.h"
 #include "ackd/v1/session.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
+#include "base/errand.h"
 #include "service/service.h"
 #include "shard/shard.h"
 
@@ -49,12 +49,9 @@ struct service {
     atomic_bool failed;
     atomic_bool is_backing_up; /* a backup's, or the sweeper's */
     struct sweep {
-        pthread_mutex_t mutex; /* over all of this but what the thread was started with */
-        bool stopped;
-        bool has_thread; /* to be joined */
-        pthread_t thread;
-        struct mailbox *mailbox;
-        struct letter *swept; /* NULL: nobody waits */
+        struct errand errand;
+        struct mailbox *mailbox; /* this and the next: of who has `is_backing_up` */
+        struct letter *swept;    /* NULL: nobody waits */
     } sweep;
     int64_t started_ms;
 };

@@ -72,7 +72,7 @@ enum status service_open(const struct service_options *options, struct service *
         return error_set(error, STATUS_UNAVAILABLE, "no memory for the service");
     }
     self->options = *options;
-    (void)pthread_mutex_init(&self->sweep.mutex, NULL);
+    errand_init(&self->sweep.errand);
     self->started_ms = clock_now_ms(&options->clock);
     status = open_shards(self, error);
     if (status == STATUS_OK && !options->stepped)
@@ -129,7 +129,7 @@ void service_close(struct service *self)
     for (int i = 0; i < self->shard_count; i++)
         shard_close(self->shards[i]);
     directory_free(self->directory);
-    (void)pthread_mutex_destroy(&self->sweep.mutex);
+    errand_deinit(&self->sweep.errand);
     free(self);
 }
 

@@ -4,7 +4,7 @@
  * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile;
  * and given up when the shard drains, whose end they would put off.
  */
-#include "base/thread.h"
+#include "base/errand.h"
 #include "shard/state.h"
 
 struct inspection {
@@ -53,26 +53,6 @@ static void refuse(struct call *call, const char *sentence)
     mailbox_post(call->mailbox, &call->letter);
 }
 
-static void join(struct shard *self)
-{
-    if (self->has_inspector)
-        pthread_join(self->inspector, NULL);
-    self->has_inspector = false;
-}
-
-/* The one before has given `inspecting` back, and ends. */
-static bool start_thread(struct shard *self, struct inspection *inspection)
-{
-    bool started;
-
-    pthread_mutex_lock(&self->inspector_mutex);
-    join(self);
-    self->has_inspector = thread_start(&self->inspector, inspector_main, inspection) == 0;
-    started = self->has_inspector;
-    pthread_mutex_unlock(&self->inspector_mutex);
-    return started;
-}
-
 static void start(struct shard *self, struct inspect_call *call,
                   enum status (*run)(struct store *, struct inspect_call *))
 {
@@ -88,7 +68,7 @@ static void start(struct shard *self, struct inspect_call *call,
     }
     *inspection = (struct inspection){self, call, run};
     call->copy.stop = &self->draining;
-    if (!start_thread(self, inspection)) {
+    if (!errand_start(&self->inspector, inspector_main, inspection)) {
         atomic_store(&self->inspecting, false);
         refuse(&call->call, "no thread can be started for it");
     }
@@ -102,11 +82,4 @@ void shard_backup(struct shard *self, struct inspect_call *call)
 void shard_check(struct shard *self, struct inspect_call *call)
 {
     start(self, call, check_run);
-}
-
-void shard_join_inspector(struct shard *self)
-{
-    pthread_mutex_lock(&self->inspector_mutex);
-    join(self);
-    pthread_mutex_unlock(&self->inspector_mutex);
 }

@@ -14,7 +14,7 @@ static void init(struct shard *self, const struct shard_options *options)
     self->options = *options;
     self->store = options->store;
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_mutex_init(&self->inspector_mutex, NULL);
+    errand_init(&self->inspector);
     pthread_cond_init(&self->wake, NULL);
     list_init(&self->inbox);
     list_init(&self->cancels);
@@ -68,7 +68,7 @@ void shard_close(struct shard *self)
     if (self == NULL)
         return;
     ASSERT(!self->has_thread);
-    shard_join_inspector(self);
+    errand_stop(&self->inspector);
     index_free(self);
     LIST_EACH_SAFE (link, &self->queues)
         queue_free(self, CONTAINER_OF(link, struct queue, link));
@@ -78,7 +78,7 @@ void shard_close(struct shard *self)
     free(self->batch.effects);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->mutex);
-    pthread_mutex_destroy(&self->inspector_mutex);
+    errand_deinit(&self->inspector);
     store_close(self->store);
     free(self);
 }

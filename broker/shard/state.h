@@ -40,6 +40,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/errand.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -232,9 +233,7 @@ struct shard {
      * thread: a batch has what is there when it begins. */
     bool (*take_more)(struct shard *self, struct list *calls);
     atomic_bool inspecting;
-    pthread_mutex_t inspector_mutex;
-    pthread_t inspector; /* inspector_mutex */
-    bool has_inspector;  /* inspector_mutex */
+    struct errand inspector; /* started by who has taken `inspecting` */
 
     struct meta_record meta;
     struct map queues_by_name;
@@ -323,10 +322,6 @@ int64_t figures_oldest_lease_age_ms(const struct shard *shard, const struct queu
 
 /* ---- load.c ---- */
 enum status shard_load(struct shard *self, struct error *error);
-
-/* ---- inspect.c ---- */
-/* Waits for the thread of a backup or check. */
-void shard_join_inspector(struct shard *self);
 
 /* ---- batch.c ---- */
 /* Runs `calls` as one batch and answers them. */

@@ -171,5 +171,5 @@ void shard_stop(struct shard *self)
     pthread_mutex_unlock(&self->mutex);
     pthread_join(self->thread, NULL);
     self->has_thread = false;
-    shard_join_inspector(self);
+    errand_stop(&self->inspector);
 }

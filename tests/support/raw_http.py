@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """raw_http.py -- HTTP by hand on a socket: what no well-behaved client would send."""
+import fcntl
 import json
 import socket
+import termios
 from dataclasses import dataclass
+from pathlib import Path
 
 from processes import PATIENCE_S
 
@@ -39,6 +42,19 @@ class RawClient:
             return True
         except (BrokenPipeError, ConnectionResetError):
             return False
+
+    def is_read(self) -> bool:
+        """Whether the broker has taken all that was sent out of the kernel's hands."""
+        under_way = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
+        if any(under_way):
+            return False
+        there, here = (f":{address[1]:04X}" for address in (self.socket.getpeername(),
+                                                            self.socket.getsockname()))
+        for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+            _, local, remote, _, queues, *_ = line.split()
+            if local.endswith(there) and remote.endswith(here):
+                return int(queues.split(":")[1], 16) == 0  # arrived, and not read
+        return False
 
     def end(self) -> None:
         """Says that nothing more will come."""

@@ -285,6 +285,30 @@ static void test_a_lease_settles_what_it_carries_first(void **state)
     bench_free(bench);
 }
 
+/* Found without a walk, and neighbours in neighbouring memory. */
+static void test_leases_of_neighbouring_tasks_have_neighbouring_chains(void **state)
+{
+    struct bench *bench = bench_new();
+    const struct map *leases = &bench->shard->leases;
+    struct lease_call *call;
+    size_t before = 0;
+
+    (void)state;
+    bench_queue(bench, "q");
+    publish_sized(bench, 1000, 10, 0);
+    call = bench_lease(bench, "q", 1000);
+    assert_int_equal(leases->count, 1000);
+    for (size_t i = 0; i < call->task_count; i++) {
+        struct lease *lease = lease_find(bench->shard, call->tasks[i].place);
+        size_t chain = lease->node.hash % leases->chain_count;
+
+        assert_null(lease->node.next);
+        assert_true(i == 0 || chain == (before + 1) % leases->chain_count);
+        before = chain;
+    }
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_the_sweep_of_old_tasks_goes_past_those_that_were_touched),
         cmocka_unit_test(test_an_empty_reply_tells_when_something_changes),
         cmocka_unit_test(test_a_lease_settles_what_it_carries_first),
+        cmocka_unit_test(test_leases_of_neighbouring_tasks_have_neighbouring_chains),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

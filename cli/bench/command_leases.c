@@ -6,8 +6,10 @@
  *   2  all tasks are leased, in equal parts, by many sessions, which then heartbeat at the pace the
  *      broker asks for: its CPU; each heartbeat must find all leases of its session
  *   3  a session leases as many tasks of another queue and falls silent. From when it expires until
- *      all its leases are given to another worker counts; meanwhile, somebody publishes one task
- *      after the other to the first queue, and the longest of these waits counts
+ *      all its leases are given to another worker counts. Somebody publishes one task after the
+ *      other to the first queue, and the longest of these waits counts: before the session expires,
+ *      when nothing else happens, and meanwhile. What the disk alone makes of a publish, the first
+ *      shows; it has more publishes to choose its worst from
  */
 #include "ackd/v1/session.pb-c.h"
 #include "ackd/v1/task.pb-c.h"
@@ -53,7 +55,9 @@ struct leases {
     size_t next; /* holder to heartbeat */
     int64_t due_ns;
     int64_t until_ns;
-    int64_t worst_ns; /* of the other's publishes */
+    int64_t lost_ns;         /* when the loser's session expires */
+    int64_t worst_before_ns; /* of the other's publishes that were answered by then */
+    int64_t worst_ns;        /* of those after */
 };
 
 static void init_holder(struct bench *bench, struct holder *self, const char *queue, char *session,
@@ -286,14 +290,21 @@ static void publish_other(struct load *load)
     load_send(load, &load->links[LINK_OTHER], request_seal(&self->publish), CALL_PUBLISH);
 }
 
+static void note_publish(struct leases *self, int64_t now_ns, int64_t latency_ns)
+{
+    int64_t *worst_ns = now_ns < self->lost_ns ? &self->worst_before_ns : &self->worst_ns;
+
+    if (latency_ns > *worst_ns)
+        *worst_ns = latency_ns;
+}
+
 /* The taker leases what comes back; the other publishes. */
 static void on_taken(struct load *load, struct link *link, const struct link_reply *reply)
 {
     struct leases *self = load->context;
 
     if (reply->tag == CALL_PUBLISH) {
-        if (reply->latency_ns > self->worst_ns)
-            self->worst_ns = reply->latency_ns;
+        note_publish(self, load->now_ns, reply->latency_ns);
         load_wake(load, load->now_ns + OTHER_MS * MS_NS);
         return;
     }
@@ -312,6 +323,7 @@ static enum exit_code take_again(struct leases *self)
     load->ticked = publish_other;
     load->context = self;
     load->now_ns = monotonic_ns();
+    self->lost_ns = self->loser.heard_ns + LOST_SESSION_MS * MS_NS;
     load_send(load, &load->links[LINK_WORKER], request_seal(&self->taker.lease), CALL_LEASE);
     publish_other(load);
     return load_run(load);
@@ -331,10 +343,9 @@ static enum exit_code measure_lost(struct leases *self, struct figures *figures)
     if (code == EXIT_OK)
         code = take_again(self);
     figures_set(figures, FIGURE_LOST, (double)self->loser.held);
-    figures_set(figures, FIGURE_LOST_AGAIN,
-                (double)(bench->load.now_ns - self->loser.heard_ns - LOST_SESSION_MS * MS_NS) /
-                    1e3);
+    figures_set(figures, FIGURE_LOST_AGAIN, (double)(bench->load.now_ns - self->lost_ns) / 1e3);
     figures_set(figures, FIGURE_OTHERS_WORST, (double)self->worst_ns / 1e3);
+    figures_set(figures, FIGURE_OTHERS_BEFORE, (double)self->worst_before_ns / 1e3);
     return code;
 }
 
@@ -384,7 +395,8 @@ const struct command command_bench_leases = {
         "Leases `--tasks` in equal parts by `--sessions` that then heartbeat, and tells the "
         "broker's CPU beside that of doing nothing. Then one session leases as many tasks and "
         "falls silent: from when it expires until another worker has leased all of them again "
-        "counts, and the longest time that somebody else's publish took meanwhile.",
+        "counts, and the longest time that somebody else's publish took meanwhile, beside the "
+        "longest just before, which is the disk's own.",
     .options = (const struct option_spec[]){BENCH_SPAWN,
                                             BENCH_TLS,
                                             BENCH_DIR,

@@ -43,6 +43,7 @@ enum figure_unit {
     X(LOST, "lostLeases", COUNT, "leases of a lost session")                                       \
     X(LOST_AGAIN, "lostLeasedAgainUs", TIME, "until all are leased again")                         \
     X(OTHERS_WORST, "othersWorstUs", TIME, "worst publish meanwhile")                              \
+    X(OTHERS_BEFORE, "othersBeforeUs", TIME, "worst publish just before")                          \
     X(REACHED, "reachedAllUs", TIME, "until all had a task")                                       \
     X(P50, "p50Us", TIME, "p50")                                                                   \
     X(P99, "p99Us", TIME, "p99")                                                                   \

@@ -42,7 +42,7 @@ SCENARIOS = {
         ("waiters", "bytesPerWaiter", "reachedAllUs", "rssBytes", *PERCENTILES),
     "leases --tasks 2500 --sessions 7 --time 50ms":
         ("sessions", "leases", "idleCpuShare", "heartbeatCpuShare", "lostLeases",
-         "lostLeasedAgainUs", "othersWorstUs", "rssBytes", "anonymousBytes"),
+         "lostLeasedAgainUs", "othersWorstUs", "othersBeforeUs", "rssBytes", "anonymousBytes"),
 }
 
 

@@ -44,6 +44,8 @@ static bool watch(struct load *self, int operation, int file, uint32_t events, v
 
 static enum exit_code tell_not_connected(size_t number, size_t count)
 {
+    if (errno == EINTR && interrupt_came())
+        return interrupt_exit_code();
     if (errno == EMFILE || errno == ENFILE) {
         complain("only %zu of %zu connections: the limit of open files is too low; raise it with "
                  "`ulimit -n`",

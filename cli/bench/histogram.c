@@ -32,7 +32,8 @@ static int64_t bucket_end_ns(int bucket)
 
     if (shift <= 0)
         return bucket;
-    return ((bucket - shift * FINE + 1) << shift) - 1;
+    /* Unsigned: the end of the last bucket is 2^63. */
+    return (int64_t)(((uint64_t)(bucket - shift * FINE + 1) << shift) - 1);
 }
 
 void histogram_add(struct histogram *self, int64_t ns)

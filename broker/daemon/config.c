@@ -68,14 +68,22 @@ static enum status set_defaults(struct config *config, struct error *error)
     return STATUS_OK;
 }
 
-/* Items up to the next comma; the copy lives as long as the process, as argv does. */
+static struct config_list *list_of(const struct option *option, struct config *config)
+{
+    return (void *)((char *)config + option->offset);
+}
+
+/* Items up to the next comma; the copy lives as long as the list. */
 static enum status add_items(const struct option *option, struct config *config, const char *text,
                              struct error *error)
 {
-    char *items = strdup(text);
-    char *rest = items;
+    char *rest = strdup(text);
     char *item;
 
+    if (rest == NULL)
+        return error_set(error, STATUS_UNAVAILABLE, "no memory for the environment's --%s",
+                         option->flag);
+    list_of(option, config)->environment = rest;
     while ((item = strsep(&rest, ",")) != NULL) {
         enum status status = option_set(option, config, item, error);
 
@@ -87,8 +95,13 @@ static enum status add_items(const struct option *option, struct config *config,
 
 static void forget_list(const struct option *option, struct config *config)
 {
-    if (option->kind == OPTION_LIST)
-        ((struct config_list *)(void *)((char *)config + option->offset))->count = 0;
+    struct config_list *list;
+
+    if (option->kind != OPTION_LIST)
+        return;
+    list = list_of(option, config);
+    free(list->environment);
+    *list = (struct config_list){.count = 0};
 }
 
 static enum status read_environment(struct config *config, struct error *error)

@@ -118,6 +118,7 @@ typedef int64_t config_SWITCH; /* 0 or 1 */
 typedef struct config_list {
     const char *items[CONFIG_LISTEN_MAX];
     int count;
+    char *environment; /* a copy of the variable whose parts the items are; NULL: argv's words */
 } config_LIST;
 
 enum config_store { CONFIG_STORE_LMDB, CONFIG_STORE_MEM };

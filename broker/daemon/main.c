@@ -30,8 +30,8 @@ static int check(const struct config *config);
 
 int main(int argc, char **argv)
 {
+    static struct config config; /* has what it owns for as long as the process lives */
     struct error error = ERROR_NONE;
-    struct config config;
     enum config_wish wish;
 
     if (config_read(&config, argc, argv, &wish, &error) != STATUS_OK) {

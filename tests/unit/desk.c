@@ -47,9 +47,10 @@ static void wait_for_letters(struct desk *self)
     pthread_mutex_unlock(&self->mutex);
 }
 
+/* Letters are taken only after the call that wakes to them: whoever has the last of them may let go
+ * of the desk, and nobody touches it any more. */
 void desk_wait(struct desk *self, int answers)
 {
-    mailbox_drain(&self->mailbox);
     while (self->answered < answers) {
         wait_for_letters(self);
         mailbox_drain(&self->mailbox);

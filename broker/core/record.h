@@ -214,7 +214,7 @@ enum status session_record_read(struct slice key, struct slice value,
 
 /* meta: one record a store, under the key "shard". */
 #define META_KEY "shard"
-#define STORE_FORMAT 3
+#define STORE_FORMAT 4
 /* The oldest that is still read: its records are read by this format's rules. */
 #define STORE_FORMAT_OLDEST 2
 struct meta_record {

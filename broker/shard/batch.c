@@ -16,6 +16,10 @@
  * itself is then left alone for a while, so that a full store does not make the shard spin; so are
  * waiters, which nothing else might come to serve.
  *
+ * A batch that only reads uses a write transaction as well, and aborts it: snapshots may be older
+ * (S3 in store.h). What the store's log holds is brought into its tables when the shard has had
+ * nothing to do for a moment (batch_checkpoint).
+ *
  * If a commit fails otherwise, nobody knows what is on the disk. Then the shard fails for good:
  * its calls are answered as unknown and `on_failure` ends the process.
  */
@@ -27,6 +31,7 @@
 #include "shard/state.h"
 
 #define USAGE_EVERY_MS 100
+#define CHECKPOINT_MS 1000   /* at most so long a commit stays in the log alone */
 #define CHORES_RETRY_MS 1000 /* after what is due by itself did not fit into the store */
 
 static void run_together(struct shard *shard, struct list *calls, bool writable);
@@ -49,6 +54,26 @@ int64_t batch_chores_next_ms(const struct shard *shard)
     if (!list_is_empty(&shard->waiting) && shard->serve_again_ms < next_ms)
         next_ms = shard->serve_again_ms;
     return next_ms > shard->chores_after_ms ? next_ms : shard->chores_after_ms;
+}
+
+/* When the log is to be brought in. */
+static void plan_checkpoint(struct shard *shard)
+{
+    if (!store_is_behind(shard->store))
+        shard->checkpoint_ms = INT64_MAX;
+    else if (shard->checkpoint_ms == INT64_MAX)
+        shard->checkpoint_ms = shard->batch.now_ms + CHECKPOINT_MS;
+}
+
+enum status batch_checkpoint(struct shard *shard)
+{
+    enum status status = shard->failed ? STATUS_INTERNAL : store_checkpoint(shard->store);
+
+    if (status == STATUS_INTERNAL)
+        fail_for_good(shard);
+    shard->checkpoint_ms = INT64_MAX; /* or again in a while, if there was no room */
+    plan_checkpoint(shard);
+    return status;
 }
 
 static bool wants_writing(const struct shard *shard, const struct list *calls)
@@ -74,6 +99,7 @@ void batch_run(struct shard *shard, struct list *calls)
         if (!shard->failed && !list_is_empty(&shard->waiting))
             run_together(shard, calls, true); /* no calls: what became ready is for the waiters */
     }
+    plan_checkpoint(shard);
     post(shard);
 }
 
@@ -169,8 +195,7 @@ static bool begin(struct shard *shard, bool writable)
     batch->tombstones_swept = 0;
     batch->commands_before = shard->commands;
     batch->begun_ns = writable ? clock_monotonic_ns() : 0;
-    return (writable ? store_begin_write(shard->store, &batch->txn)
-                     : store_begin_read(shard->store, &batch->txn)) == STATUS_OK;
+    return store_begin_write(shard->store, &batch->txn) == STATUS_OK;
 }
 
 static void run_calls(struct shard *shard, struct list *calls)

@@ -2,7 +2,8 @@
 /*
  * inspect.c -- backup and check: long reads over a snapshot, on a thread of their own, so that the
  * shard goes on serving. One at a time, since a snapshot keeps every page that is freed meanwhile;
- * and given up when the shard drains, whose end they would put off.
+ * and given up when the shard drains, whose end they would put off. The shard's thread makes a
+ * checkpoint before: what was confirmed when they were asked for is in the snapshot.
  */
 #include "base/errand.h"
 #include "shard/state.h"
@@ -53,10 +54,11 @@ static void refuse(struct call *call, const char *sentence)
     mailbox_post(call->mailbox, &call->letter);
 }
 
-static void start(struct shard *self, struct inspect_call *call,
-                  enum status (*run)(struct store *, struct inspect_call *))
+static void ask(struct shard *self, struct inspect_call *call,
+                enum status (*run)(struct store *, struct inspect_call *))
 {
     struct inspection *inspection = ARENA_NEW(call->call.arena, struct inspection);
+    bool stopped;
 
     if (atomic_load(&self->draining)) {
         refuse(&call->call, "the broker is stopping");
@@ -68,18 +70,44 @@ static void start(struct shard *self, struct inspect_call *call,
     }
     *inspection = (struct inspection){self, call, run};
     call->copy.stop = &self->draining;
-    if (!errand_start(&self->inspector, inspector_main, inspection)) {
-        atomic_store(&self->inspecting, false);
-        refuse(&call->call, "no thread can be started for it");
+    pthread_mutex_lock(&self->mutex);
+    stopped = self->stopped;
+    if (!stopped) {
+        self->inspection = inspection;
+        pthread_cond_signal(&self->wake);
     }
+    pthread_mutex_unlock(&self->mutex);
+    if (stopped)
+        refuse(&call->call, "the broker is stopping");
+}
+
+static const char *start(struct shard *self, struct inspection *inspection)
+{
+    if (atomic_load(&self->draining))
+        return "the broker is stopping";
+    if (batch_checkpoint(self) != STATUS_OK)
+        return "the store has no room for what was committed last";
+    return errand_start(&self->inspector, inspector_main, inspection)
+               ? NULL
+               : "no thread can be started for it";
+}
+
+void inspect_start(struct shard *self, struct inspection *inspection)
+{
+    const char *refusal = start(self, inspection);
+
+    if (refusal == NULL)
+        return;
+    atomic_store(&self->inspecting, false);
+    refuse(&inspection->call->call, refusal);
 }
 
 void shard_backup(struct shard *self, struct inspect_call *call)
 {
-    start(self, call, run_backup);
+    ask(self, call, run_backup);
 }
 
 void shard_check(struct shard *self, struct inspect_call *call)
 {
-    start(self, call, check_run);
+    ask(self, call, check_run);
 }

@@ -25,7 +25,7 @@ static enum status load_meta(struct shard *shard, struct error *error)
     enum status status = store_get(shard->batch.txn, STORE_META, key, &value);
 
     shard->meta = (struct meta_record){
-        .format = STORE_FORMAT,
+        .format = 0, /* until it is written */
         .shard = (uint32_t)shard->options.index,
         .next_queue = 1,
         .next_session = 1,
@@ -74,7 +74,8 @@ static enum status each_row(struct shard *shard, enum store_table table, row_vis
     return STATUS_OK;
 }
 
-/* The store says that an older ackd would misread it, before it has a record that one would. */
+/* The store says that an older ackd would misread it before it has a record that one would, and
+ * where that one looks: not in the log. */
 static enum status raise_format(struct shard *shard, struct error *error)
 {
     struct slice key = slice_of_string(META_KEY);
@@ -82,8 +83,9 @@ static enum status raise_format(struct shard *shard, struct error *error)
     struct store_txn *txn;
     enum status status;
 
-    LOG_INFO("store_format", LOG_INT("shard", shard->options.index),
-             LOG_INT("from", shard->meta.format), LOG_INT("to", STORE_FORMAT));
+    if (shard->meta.format != 0)
+        LOG_INFO("store_format", LOG_INT("shard", shard->options.index),
+                 LOG_INT("from", shard->meta.format), LOG_INT("to", STORE_FORMAT));
     shard->meta.format = STORE_FORMAT;
     meta_record_write(&shard->meta, key, value);
     status = store_begin_write(shard->store, &txn);
@@ -94,6 +96,8 @@ static enum status raise_format(struct shard *shard, struct error *error)
         else
             store_abort(txn);
     }
+    if (status == STATUS_OK)
+        status = store_checkpoint(shard->store);
     return status == STATUS_OK ? STATUS_OK
                                : error_set(error, status, "the store's format can't be raised");
 }

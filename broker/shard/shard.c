@@ -36,6 +36,7 @@ static void init(struct shard *self, const struct shard_options *options)
     list_init(&self->batch.dropped);
     self->due_next_ms = 0; /* the first batch looks */
     self->serve_again_ms = INT64_MAX;
+    self->checkpoint_ms = INT64_MAX;
     self->sweep_next_ms = 0;
     self->ttl_next_ms = 0;
     self->random = options->seed | 1;
@@ -150,9 +151,10 @@ void shard_take(struct shard *self, struct list *calls)
     gather_take(&self->gather, before - self->inbox_count);
 }
 
-static void begin_step(struct shard *self, struct list *calls, struct list *cancels)
+static struct inspection *begin_step(struct shard *self, struct list *calls, struct list *cancels)
 {
     struct batch *batch = &self->batch;
+    struct inspection *inspection;
 
     batch->calls = 0;
     batch->bytes = 0;
@@ -161,20 +163,24 @@ static void begin_step(struct shard *self, struct list *calls, struct list *canc
     batch->commit_ns = 0;
     pthread_mutex_lock(&self->mutex);
     list_append_all(cancels, &self->cancels);
+    inspection = self->inspection;
+    self->inspection = NULL;
     shard_take(self, calls);
     pthread_mutex_unlock(&self->mutex);
+    return inspection;
 }
 
 bool shard_step(struct shard *self)
 {
     struct list calls;
     struct list cancels;
+    struct inspection *inspection;
     struct list *link;
     bool cancelled = false;
 
     list_init(&calls);
     list_init(&cancels);
-    begin_step(self, &calls, &cancels);
+    inspection = begin_step(self, &calls, &cancels);
     while ((link = list_take_first(&cancels)) != NULL) {
         struct call *call = CONTAINER_OF(link, struct call, cancel_link);
 
@@ -186,9 +192,13 @@ bool shard_step(struct shard *self)
     if (atomic_load(&self->draining))
         wait_drain(self);
     if (list_is_empty(&calls) && list_is_empty(&self->batch.dropped) && !cancelled &&
-        shard_next_ms(self) > clock_now_ms(&self->options.clock))
+        inspection == NULL && shard_next_ms(self) > clock_now_ms(&self->options.clock))
         return false;
     batch_run(self, &calls);
+    if (inspection != NULL)
+        inspect_start(self, inspection);
+    else if (self->checkpoint_ms <= self->batch.now_ms)
+        (void)batch_checkpoint(self);
     return true;
 }
 
@@ -201,7 +211,7 @@ int64_t shard_next_ms(const struct shard *self)
         return INT64_MAX;
     if (wait != NULL && wait->key < next_ms)
         next_ms = wait->key;
-    return next_ms;
+    return next_ms < self->checkpoint_ms ? next_ms : self->checkpoint_ms;
 }
 
 /* xorshift64: jitter needs no better. */

@@ -217,12 +217,13 @@ struct shard {
     struct shard_options options;
     struct store *store;
 
-    pthread_mutex_t mutex; /* guards the next eight */
+    pthread_mutex_t mutex; /* guards the next nine */
     pthread_cond_t wake;
     struct list inbox;
     size_t inbox_count;
-    size_t wake_count;   /* so many calls in the inbox wake the thread */
-    struct list cancels; /* by cancel_link */
+    size_t wake_count;             /* so many calls in the inbox wake the thread */
+    struct list cancels;           /* by cancel_link */
+    struct inspection *inspection; /* asked for (inspect.c) */
     bool stopping;
     bool stopped; /* the thread takes nothing any more */
     atomic_bool draining;
@@ -257,6 +258,7 @@ struct shard {
     int64_t awake_ms;        /* when the thread last began a batch */
     int64_t chores_after_ms; /* what is due by itself is not tried before: it did not fit */
     int64_t serve_again_ms;  /* waiters were not served for want of room: when they are next */
+    int64_t checkpoint_ms;   /* when the store's log is brought into its tables */
     int64_t due_next_ms;     /* no entry of `due` is earlier */
     int64_t sweep_next_ms;   /* retention of IDs and results */
     struct key sweep_from;
@@ -323,9 +325,15 @@ int64_t figures_oldest_lease_age_ms(const struct shard *shard, const struct queu
 /* ---- load.c ---- */
 enum status shard_load(struct shard *self, struct error *error);
 
+/* ---- inspect.c ---- */
+/* What was asked for begins, after a checkpoint, or is refused. The shard's thread. */
+void inspect_start(struct shard *self, struct inspection *inspection);
+
 /* ---- batch.c ---- */
 /* Runs `calls` as one batch and answers them. */
 void batch_run(struct shard *shard, struct list *calls);
+/* Brings the store's log into its tables, between two batches. STATUS_STORE_FULL: no room now. */
+enum status batch_checkpoint(struct shard *shard);
 
 /* ---- batch_store.c ---- */
 /* Before the first change of a queue's or dataset's `now` in a batch. */

@@ -41,7 +41,7 @@ static void forgive_stall(struct shard *self, int64_t wanted_ms)
 /* Something but calls to look at. */
 static bool is_called_away(const struct shard *self)
 {
-    return !list_is_empty(&self->cancels) || self->stopping ||
+    return !list_is_empty(&self->cancels) || self->inspection != NULL || self->stopping ||
            (atomic_load(&self->draining) && !list_is_empty(&self->waiting));
 }
 

@@ -49,6 +49,16 @@ void store_abort(struct store_txn *txn)
         txn->store->ops->abort(txn);
 }
 
+enum status store_checkpoint(struct store *self)
+{
+    return self->ops->checkpoint(self);
+}
+
+bool store_is_behind(const struct store *self)
+{
+    return self->ops->is_behind(self);
+}
+
 enum status store_get(struct store_txn *txn, enum store_table table, struct slice key,
                       struct slice *ret_value)
 {

@@ -10,7 +10,9 @@
  *   S1  After store_commit has returned STATUS_OK the transaction survives SIGKILL, a kernel crash
  *       and power loss. Before that, nothing of it may be seen after a restart.
  *   S2  A transaction is all or nothing, also when its commit fails.
- *   S3  Reads see the last commit and the transaction's own writes, and nothing else.
+ *   S3  A write transaction's reads see the last commit and its own writes, and nothing else. A
+ *       read transaction's see the last checkpoint: one commit that is no older than the last
+ *       store_checkpoint.
  *   S4  store_scan gives rows in key order, from `from` (included) to `to` (excluded).
  *   S5  Slices given out by reads hold until the next write in the transaction, or its end.
  *       Memory given out by store_reserve is filled before the next call on the transaction.
@@ -102,6 +104,8 @@ struct store_ops {
     enum status (*begin)(struct store *, bool writable, struct store_txn **ret_txn);
     enum status (*commit)(struct store_txn *);
     void (*abort)(struct store_txn *);
+    enum status (*checkpoint)(struct store *);
+    bool (*is_behind)(const struct store *);
     enum status (*get_many)(struct store_txn *, struct store_read *reads, size_t count);
     enum status (*scan)(struct store_txn *, enum store_table, struct slice from, struct slice to,
                         struct store_row *ret_rows, size_t rows_max, size_t *ret_count);
@@ -123,15 +127,22 @@ struct store_txn {
     bool refused; /* a call failed: fit only for store_abort (S6) */
 };
 
-/* Begins a transaction; one at a time for the owning thread. */
+/* Begins a transaction; one at a time. One that changes nothing costs nothing. */
 enum status store_begin_write(struct store *self, struct store_txn **ret_txn) MUST_USE;
-/* A snapshot for reading. No read transaction outlives one call from above: a long reader keeps
- * every page that is freed meanwhile. store_abort ends it. */
+/* A snapshot for reading, as of the last checkpoint (S3). No read transaction outlives one call
+ * from above: a long reader keeps every page that is freed meanwhile. store_abort ends it. */
 enum status store_begin_read(struct store *self, struct store_txn **ret_txn) MUST_USE;
 /* Ends the transaction in any case. STATUS_OK: durable (S1). */
 enum status store_commit(struct store_txn *txn) MUST_USE;
 /* Ends the transaction without a trace. NULL is nothing. */
 void store_abort(struct store_txn *txn);
+
+/* An engine may keep commits in a log before they come into what others than the writer see:
+ * snapshots, usage and backups. A checkpoint brings in all. The owning thread, no write transaction
+ * open. STATUS_STORE_FULL: there is no room for it now, and the store goes on. */
+enum status store_checkpoint(struct store *self) MUST_USE;
+/* Whether there is something to bring in. */
+bool store_is_behind(const struct store *self);
 
 enum status store_get(struct store_txn *txn, enum store_table table, struct slice key,
                       struct slice *ret_value) MUST_USE;
@@ -151,15 +162,15 @@ enum status store_put(struct store_txn *txn, enum store_table table, struct slic
 /* STATUS_NOT_FOUND if there was none. */
 enum status store_remove(struct store_txn *txn, enum store_table table, struct slice key) MUST_USE;
 
-/* Any thread. */
+/* As of the last checkpoint. Any thread. */
 enum status store_usage(struct store *self, struct store_usage *ret_usage) MUST_USE;
-/* Copies the last commit into a directory, synced, while writers go on. Any thread, but not one
+/* Copies the last checkpoint into a directory, synced, while writers go on. Any thread, but not one
  * that has a write transaction open. STATUS_INVALID: the directory exists or can't be made;
  * STATUS_STORE_FULL: no room there, or too little for what the store grows by meanwhile;
  * STATUS_UNAVAILABLE: it can't be written there, or was stopped (logged); STATUS_UNIMPLEMENTED: the
  * engine keeps nothing on disk. Nothing is left behind by a failure, and the store goes on. */
 enum status store_backup(struct store *self, struct store_copy *copy) MUST_USE;
-/* Ends the store; no transaction may be open. NULL is nothing. */
+/* Ends the store, with a checkpoint if it can; no transaction may be open. NULL is nothing. */
 void store_close(struct store *self);
 
 #endif

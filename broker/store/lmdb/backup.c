@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backup.c -- a copy of the last commit that is itself a store.
+ * backup.c -- a copy of the last checkpoint that is itself a store: data.mdb, and a log without a
+ * record.
  *
  * LMDB copies within a read transaction, pages as they lie (without MDB_CP_COMPACT, whose copy of
  * large values overflows in the versions we meet). It knows no pace and no end, so it writes into
@@ -70,6 +71,8 @@ enum status lmdb_backup(struct store *base, struct store_copy *wanted)
     close_if_open(&self.out);
     close_if_open(&self.file);
     wanted->bytes = self.copied;
+    if (rc == 0)
+        rc = wal_create(wanted->directory, self.store->wal.id, WAL_BLOCK_BYTES);
     if (rc == 0)
         rc = directory_sync(wanted->directory);
     if (rc == 0)

@@ -2,20 +2,21 @@
 /*
  * lmdb_store.h -- what the files of the LMDB engine share.
  *
- *   open.c    the environment, its checks, its end     usage.c   pages in use
- *   txn.c     begin, commit, abort, what errors mean   backup.c  a copy of the last commit,
- *                                                      pace.c    and how fast it goes
- *   read.c    get_many, scan                           whole.c   whether the file was cut short
- *   write.c   reserve, remove
+ *   open.c     the environment, its checks, its end      usage.c   pages in use
+ *   txn.c      begin, commit, abort, what errors mean    backup.c  a copy of the last
+ *   read.c     get_many, scan                            pace.c    checkpoint, and how fast it goes
+ *   write.c    reserve, remove                           whole.c   whether the file was cut short
  *   packed.c, packed_scan.c, packs.c, pack.c: the same for tables that are packed
+ *   wal.c, changes.c: the log, and what its records say; checkpoint.c, mark.c, recover.c: when LMDB
+ *   commits, and how what only the log has is brought back
  *
  * How LMDB is used
  *   U1  Default flags and MDB_NOTLS, so that read transactions are bound to no thread. No
  *       DUPSORT, no nested transactions, no runtime change of the map.
  *   U2  At most one cursor a database and transaction, and every call on its tables goes through
- * it: then no cursor of another call has to be kept in step, where LMDB's bugs have been. U3  A
- * cursor is placed by key before each use; where the last use left it does not matter. U4  An error
- * that leaves the last commit in doubt makes the store unusable (S7).
+ *       it: then no cursor of another call has to be kept in step, where LMDB's bugs have been.
+ *   U3  A cursor is placed by key before each use; where the last use left it does not matter.
+ *   U4  An error that leaves the last commit in doubt makes the store unusable (S7).
  */
 #ifndef ACKD_STORE_LMDB_LMDB_STORE_H
 #define ACKD_STORE_LMDB_LMDB_STORE_H
@@ -24,14 +25,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/lmdb/changes.h"
 #include "store/lmdb/pack.h"
+#include "store/lmdb/wal.h"
 #include "store/store.h"
 
 enum { LMDB_FREE_DBI = 0 }; /* LMDB's own table of free pages */
 
 struct lmdb_txn {
     struct store_txn base;
-    MDB_txn *handle; /* NULL: not open */
+    MDB_txn *handle; /* NULL: not open. The writer's stays open from one checkpoint to the next */
     MDB_cursor
         *cursors[STORE_TABLE_COUNT]; /* opened at first use (U2); of the main database: META's */
 };
@@ -111,9 +114,16 @@ struct lmdb_store {
     uint64_t map_bytes;
     atomic_bool failed; /* S7; any thread */
 
-    struct lmdb_txn writer;                     /* owning thread only */
-    struct lmdb_tail tails[STORE_TABLE_COUNT];  /* owning thread only */
-    struct lmdb_packs packs[STORE_TABLE_COUNT]; /* owning thread only */
+    /* Owning thread only, up to the mutex. */
+    struct lmdb_txn writer;
+    bool is_writing; /* the store's write transaction is open */
+    struct lmdb_tail tails[STORE_TABLE_COUNT];
+    struct lmdb_packs packs[STORE_TABLE_COUNT];
+    struct changes changes; /* of the store's write transaction */
+    struct wal wal;
+    uint64_t marked_seq; /* the last record of the log that LMDB's last commit has */
+    uint64_t logged_ops; /* in the log since */
+    uint64_t ops_max;
 
     pthread_mutex_t usage_mutex;
     struct lmdb_free_count free_count; /* guarded by usage_mutex */
@@ -127,6 +137,13 @@ static inline struct lmdb_store *lmdb_store_of(struct store *base)
 static inline struct lmdb_txn *lmdb_txn_of(struct store_txn *base)
 {
     return (struct lmdb_txn *)base;
+}
+
+/* What was put last is whole now (S5). */
+static inline void lmdb_before_read(struct lmdb_txn *txn)
+{
+    if (txn->base.writable)
+        changes_fill(&lmdb_store_of(txn->base.store)->changes);
 }
 
 static inline MDB_val lmdb_val(struct slice data)
@@ -151,9 +168,44 @@ static inline struct slice lmdb_slice(MDB_val val)
     return slice_of(val.mv_data, val.mv_size);
 }
 
-/* What LMDB's answer means to the store's caller; the unexpected is logged once and ends the
- * store (U4). `call` is for the log. */
+/* The store's caller's word for LMDB's answer; the unexpected is logged once and ends the store
+ * (U4). `call` is for the log. Meaning: the same answer, where the circumstances say more. Fail:
+ * whatever it is. */
 enum status lmdb_status(struct lmdb_store *self, int rc, const char *call) MUST_USE;
+int lmdb_meaning(struct lmdb_store *self, int rc) MUST_USE;
+enum status lmdb_fail(struct lmdb_store *self, int rc, const char *call);
+/* The same for a store that is being opened, with a sentence. */
+enum status lmdb_explain(int rc, const char *directory, struct error *error);
+
+/* LMDB's write transaction: begun; given up with all that was known of it (not open: nothing). */
+int lmdb_open_writer(struct lmdb_store *self) MUST_USE;
+void lmdb_drop_writer(struct lmdb_store *self);
+/* What is known of a transaction that was undone goes. */
+void lmdb_forget(struct lmdb_store *self);
+int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;
+
+/* ---- the log and LMDB: checkpoint.c, mark.c, recover.c ---- */
+/* How much may wait in the log, from the map's size. */
+void lmdb_bound_log(struct lmdb_store *self);
+/* Whether the log takes the open transaction's changes; takes them. STATUS_INTERNAL: unknown. */
+bool lmdb_fits_log(const struct lmdb_store *self);
+enum status lmdb_log(struct lmdb_store *self) MUST_USE;
+/* A checkpoint. STATUS_STORE_FULL: LMDB's transaction is as the log has it (K1). */
+enum status lmdb_commit_writer(struct lmdb_store *self) MUST_USE;
+/* Takes the open transaction's changes back. */
+void lmdb_undo(struct lmdb_store *self);
+/* Begins LMDB's transaction with what only the log has. 0 or an error, and then it is not open. */
+int lmdb_redo(struct lmdb_store *self) MUST_USE;
+int lmdb_put_mark(struct lmdb_txn *txn, uint64_t id, uint64_t seq) MUST_USE;
+int lmdb_get_mark(struct lmdb_txn *txn, uint64_t *ret_id, uint64_t *ret_seq) MUST_USE;
+/* Opens or makes the log, and brings what it has into LMDB. */
+enum status lmdb_recover(struct lmdb_store *self, const char *directory,
+                         struct error *error) MUST_USE;
+
+/* Records of any table, in LMDB's transaction alone. 0 or LMDB's error. */
+int lmdb_put_record(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
+                    uint8_t **ret_value) MUST_USE;
+int lmdb_remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key) MUST_USE;
 /* The transaction's cursor of a table (U2). 0 or LMDB's error. */
 int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_cursor) MUST_USE;
 /* Free pages with numbers >= `from`, and the records that list them, by a cursor of LMDB_FREE_DBI.
@@ -163,7 +215,7 @@ int lmdb_count_free(MDB_cursor *cursor, uint64_t from, uint64_t *ret_pages,
 /* 0 if the file holds all its pages; MDB_CORRUPTED if not, or another error. */
 int lmdb_check_whole(struct lmdb_store *self) MUST_USE;
 
-/* Packed tables; 0 or LMDB's error. Put back: the open pack, before a commit. Forget: all open
+/* Packed tables; 0 or LMDB's error. Put back: the open packs, before LMDB commits. Forget: all open
  * packs, after an abort or a failed commit. */
 int lmdb_packed_get(struct lmdb_txn *txn, enum store_table table, struct slice key,
                     struct slice *ret_value) MUST_USE;
@@ -181,6 +233,8 @@ void lmdb_packed_deinit(struct lmdb_store *self);
 enum status lmdb_begin(struct store *base, bool writable, struct store_txn **ret_txn);
 enum status lmdb_commit(struct store_txn *base);
 void lmdb_abort(struct store_txn *base);
+enum status lmdb_checkpoint(struct store *base);
+bool lmdb_is_behind(const struct store *base);
 enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size_t count);
 enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
                       struct slice to, struct store_row *ret_rows, size_t rows_max,

@@ -11,6 +11,9 @@
  * file is opened for that before the environment, never beside it: closing any descriptor of a
  * file drops the process's fcntl locks on it, LMDB's among them.
  *
+ * What the log has is brought into LMDB at the end (recover.c); until then data.mdb is that of the
+ * last checkpoint. The log's own cache needs no such care: what is read of it is flushed as LMDB's.
+ *
  * A new data.mdb is made under another name and renamed once it is on the disk: a power cut while
  * LMDB writes its first two pages would leave a file that is none of LMDB's, and no start after
  * it would get past that.
@@ -24,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "store/directory.h"
 #include "store/lmdb.h"
 #include "store/lmdb/lmdb_store.h"
@@ -36,7 +40,6 @@ static enum status make_missing(const char *directory, struct error *error);
 static enum status trust_cache(const char *directory, struct error *error);
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error);
 static enum status open_tables(struct lmdb_store *self, const char *directory, struct error *error);
-static enum status explain(int rc, const char *directory, struct error *error);
 
 /* Before any table's name, and not letters. */
 const uint8_t lmdb_prefix[STORE_TABLE_COUNT] = {
@@ -50,6 +53,8 @@ static const struct store_ops lmdb_ops = {
     .begin = lmdb_begin,
     .commit = lmdb_commit,
     .abort = lmdb_abort,
+    .checkpoint = lmdb_checkpoint,
+    .is_behind = lmdb_is_behind,
     .get_many = lmdb_get_many,
     .scan = lmdb_scan,
     .reserve = lmdb_reserve,
@@ -80,17 +85,20 @@ enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct st
     if (self == NULL)
         return error_set(error, STATUS_INTERNAL, "no memory to open the store in %s", directory);
     self->base.ops = &lmdb_ops;
+    self->wal.file = -1;
     self->map_bytes = map_bytes;
     (void)pthread_mutex_init(&self->usage_mutex, NULL);
 
     status = open_env(self, directory, error);
     if (status == STATUS_OK)
         status = open_tables(self, directory, error);
+    if (status == STATUS_OK)
+        status = lmdb_recover(self, directory, error);
     if (status != STATUS_OK)
         goto fail;
     failure = directory_sync(directory);
     if (failure != 0) {
-        status = explain(failure, directory, error);
+        status = lmdb_explain(failure, directory, error);
         goto fail;
     }
     *ret_store = &self->base;
@@ -105,7 +113,13 @@ void lmdb_close(struct store *base)
 {
     struct lmdb_store *self = lmdb_store_of(base);
 
-    ASSERT(self->writer.handle == NULL);
+    ASSERT(!self->is_writing);
+    if (self->writer.handle != NULL && !atomic_load(&self->failed) &&
+        lmdb_commit_writer(self) != STATUS_OK)
+        LOG_WARN("checkpoint_failed", LOG_STRING("consequence", "the next start reads the log"));
+    lmdb_drop_writer(self);
+    wal_close(&self->wal);
+    changes_deinit(&self->changes);
     lmdb_packed_deinit(self);
     if (self->env != NULL)
         mdb_env_close(self->env);
@@ -144,7 +158,7 @@ static enum status make_missing(const char *directory, struct error *error)
     rc = make_env(beside);
     if (rc == 0 && rename(beside, path) != 0)
         rc = errno;
-    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+    return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 
 /* Makes the kernel's cache of data.mdb say what the disk does. */
@@ -159,7 +173,7 @@ static enum status trust_cache(const char *directory, struct error *error)
         return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return explain(errno, directory, error);
+        return lmdb_explain(errno, directory, error);
     if (fstat(file, &found) != 0)
         rc = errno;
     else if (found.st_size == 0)
@@ -169,7 +183,7 @@ static enum status trust_cache(const char *directory, struct error *error)
     else
         rc = posix_fadvise(file, 0, CACHE_UNIT_MAX, POSIX_FADV_DONTNEED);
     (void)close(file);
-    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+    return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 
 static enum status open_env(struct lmdb_store *self, const char *directory, struct error *error)
@@ -189,10 +203,10 @@ static enum status open_env(struct lmdb_store *self, const char *directory, stru
     if (rc == 0)
         rc = mdb_env_stat(self->env, &stat);
     if (rc != 0)
-        return explain(rc, directory, error);
+        return lmdb_explain(rc, directory, error);
     self->page_bytes = stat.ms_psize;
     rc = lmdb_check_whole(self);
-    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+    return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 
 /* Opens every table in one transaction, which makes those that are missing. */
@@ -203,7 +217,7 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
     MDB_dbi first;
 
     if (rc != 0)
-        return explain(rc, directory, error);
+        return lmdb_explain(rc, directory, error);
     if (mdb_dbi_open(txn, store_table_name(STORE_META), 0, &first) == 0) {
         mdb_txn_abort(txn);
         return error_set(error, STATUS_CORRUPT,
@@ -223,13 +237,13 @@ static enum status open_tables(struct lmdb_store *self, const char *directory, s
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return explain(rc, directory, error);
+        return lmdb_explain(rc, directory, error);
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? STATUS_OK : explain(rc, directory, error);
+    return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 
-static enum status explain(int rc, const char *directory, struct error *error)
+enum status lmdb_explain(int rc, const char *directory, struct error *error)
 {
     switch (rc) {
     case MDB_CORRUPTED:

@@ -25,7 +25,8 @@
  *       other key LMDB is right.
  *   P3  At most one open pack of a table is not in LMDB at all (`stored`).
  *   P4  Reads change nothing, so that slices hold until the next write (S5).
- *   P5  A commit puts back what is dirty; an abort and a failed commit forget the open packs.
+ *   P5  A commit of LMDB puts back what is dirty; an abort and a failed commit forget the open
+ *       packs.
  */
 #include <errno.h>
 

@@ -25,6 +25,7 @@ enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size
 {
     struct lmdb_txn *txn = lmdb_txn_of(base);
 
+    lmdb_before_read(txn);
     for (size_t i = 0; i < count; i++) {
         struct store_read *read = &reads[i];
         int rc = lmdb_group_bytes[read->table] > 0
@@ -72,9 +73,11 @@ enum status lmdb_scan(struct store_txn *base, enum store_table table, struct sli
                       size_t *ret_count)
 {
     struct lmdb_txn *txn = lmdb_txn_of(base);
-    int rc = lmdb_group_bytes[table] > 0
-                 ? lmdb_packed_scan(txn, table, from, to, ret_rows, rows_max, ret_count)
-                 : scan(txn, table, from, to, ret_rows, rows_max, ret_count);
+    int rc;
 
+    lmdb_before_read(txn);
+    rc = lmdb_group_bytes[table] > 0
+             ? lmdb_packed_scan(txn, table, from, to, ret_rows, rows_max, ret_count)
+             : scan(txn, table, from, to, ret_rows, rows_max, ret_count);
     return lmdb_status(lmdb_store_of(base->store), rc, "scan");
 }

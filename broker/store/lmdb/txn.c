@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * txn.c -- transactions, and what LMDB's errors mean.
+ * txn.c -- the store's transactions, and what LMDB's errors mean.
  *
- * A commit (mdb_txn_commit) saves the free list, writes the pages, flushes them, and only then
- * writes the meta page that makes them count. So a failure falls in one of three places:
+ * A write transaction of the store is a stretch of LMDB's, which stays open: it ends in the log, or
+ * in a checkpoint (checkpoint.c). One that changed nothing ends in neither.
+ *
+ * A commit of LMDB (mdb_txn_commit) saves the free list, writes the pages, flushes them, and only
+ * then writes the meta page that makes them count. So a failure falls in one of three places:
  *
  *   before any write (MDB_MAP_FULL, MDB_TXN_FULL)     the last commit stands: STORE_FULL
  *   writing or flushing pages, the disk being full    the last commit stands: STORE_FULL
@@ -23,76 +26,147 @@
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* less than this free: a short write means full */
 
-static void forget(struct lmdb_store *self);
-static int put_packs_back(struct lmdb_txn *txn);
+static enum status begin_snapshot(struct lmdb_store *self, struct store_txn **ret_txn);
+static enum status begin_writing(struct lmdb_store *self, struct store_txn **ret_txn);
+static void end_snapshot(struct lmdb_txn *txn);
+static void end_writing(struct lmdb_store *self);
+static void close_writer(struct lmdb_store *self);
 static bool is_full(int rc);
 static bool disk_is_full(struct lmdb_store *self);
 static bool env_is_dead(struct lmdb_store *self);
-static void close_cursors(struct lmdb_txn *txn);
 
 enum status lmdb_begin(struct store *base, bool writable, struct store_txn **ret_txn)
 {
     struct lmdb_store *self = lmdb_store_of(base);
-    struct lmdb_txn *txn = &self->writer;
-    int rc;
 
     if (atomic_load(&self->failed))
         return STATUS_INTERNAL;
-    ASSERT(!writable || self->writer.handle == NULL);
-    if (!writable)
-        txn = malloc(sizeof *txn);
+    return writable ? begin_writing(self, ret_txn) : begin_snapshot(self, ret_txn);
+}
+
+enum status lmdb_commit(struct store_txn *base)
+{
+    struct lmdb_store *self = lmdb_store_of(base->store);
+    enum status status = STATUS_OK;
+
+    ASSERT(self->is_writing);
+    changes_fill(&self->changes);
+    if (self->changes.count > 0)
+        status = lmdb_fits_log(self) ? lmdb_log(self) : lmdb_commit_writer(self);
+    end_writing(self);
+    return status;
+}
+
+void lmdb_abort(struct store_txn *base)
+{
+    struct lmdb_store *self = lmdb_store_of(base->store);
+
+    if (!base->writable) {
+        end_snapshot(lmdb_txn_of(base));
+        return;
+    }
+    ASSERT(self->is_writing);
+    if (self->changes.count > 0 || base->refused)
+        lmdb_undo(self);
+    end_writing(self);
+}
+
+static enum status begin_snapshot(struct lmdb_store *self, struct store_txn **ret_txn)
+{
+    struct lmdb_txn *txn = calloc(1, sizeof *txn);
+    int rc;
+
     if (txn == NULL)
         return lmdb_status(self, ENOMEM, "begin");
-    *txn = (struct lmdb_txn){.base = {.store = base, .writable = writable}};
-    rc = mdb_txn_begin(self->env, NULL, writable ? 0 : MDB_RDONLY, &txn->handle);
+    txn->base.store = &self->base;
+    rc = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn->handle);
     if (rc != 0) {
-        txn->handle = NULL;
-        if (!writable)
-            free(txn);
+        free(txn);
         return lmdb_status(self, rc, "begin");
     }
     *ret_txn = &txn->base;
     return STATUS_OK;
 }
 
-enum status lmdb_commit(struct store_txn *base)
+static void end_snapshot(struct lmdb_txn *txn)
 {
-    struct lmdb_store *self = lmdb_store_of(base->store);
-    struct lmdb_txn *txn = lmdb_txn_of(base);
-    int rc;
-
-    ASSERT(txn == &self->writer && txn->handle != NULL);
-    rc = put_packs_back(txn);
-    if (rc != 0) {
-        lmdb_abort(base);
-        return lmdb_status(self, rc, "put");
+    for (int table = 0; table < STORE_TABLE_COUNT; table++) {
+        if (txn->cursors[table] != NULL)
+            mdb_cursor_close(txn->cursors[table]);
     }
-    rc = mdb_txn_commit(txn->handle); /* frees the cursors, too */
-    txn->handle = NULL;
-    if (rc == 0)
-        return STATUS_OK;
-    forget(self);
-    if (rc == EIO && disk_is_full(self))
-        rc = ENOSPC;
-    if (is_full(rc) && env_is_dead(self))
-        rc = MDB_PANIC;
-    return lmdb_status(self, rc, "commit");
+    mdb_txn_abort(txn->handle);
+    free(txn);
 }
 
-void lmdb_abort(struct store_txn *base)
+static enum status begin_writing(struct lmdb_store *self, struct store_txn **ret_txn)
 {
-    struct lmdb_store *self = lmdb_store_of(base->store);
-    struct lmdb_txn *txn = lmdb_txn_of(base);
+    int rc = 0;
 
-    ASSERT(txn->handle != NULL);
-    if (!base->writable)
-        close_cursors(txn);
-    mdb_txn_abort(txn->handle); /* frees a writer's cursors, too */
-    txn->handle = NULL;
-    if (base->writable)
-        forget(self);
-    else
-        free(txn);
+    ASSERT(!self->is_writing);
+    if (self->writer.handle == NULL) {
+        ASSERT(wal_is_empty(&self->wal)); /* K1 */
+        rc = lmdb_open_writer(self);
+    }
+    if (rc != 0)
+        return lmdb_status(self, rc, "begin");
+    changes_begin(&self->changes);
+    self->writer.base.refused = false;
+    self->is_writing = true;
+    *ret_txn = &self->writer.base;
+    return STATUS_OK;
+}
+
+/* LMDB's transaction stays for what the log has, and for nothing else: it holds a lock. Without
+ * that it has changed nothing, or is closed. */
+static void end_writing(struct lmdb_store *self)
+{
+    self->is_writing = false;
+    if (wal_is_empty(&self->wal))
+        close_writer(self);
+}
+
+int lmdb_open_writer(struct lmdb_store *self)
+{
+    struct lmdb_txn *writer = &self->writer;
+    int rc;
+
+    ASSERT(writer->handle == NULL);
+    *writer = (struct lmdb_txn){.base = {.store = &self->base, .writable = true}};
+    rc = mdb_txn_begin(self->env, NULL, 0, &writer->handle);
+    if (rc != 0)
+        writer->handle = NULL;
+    return rc;
+}
+
+static void close_writer(struct lmdb_store *self)
+{
+    if (self->writer.handle != NULL)
+        mdb_txn_abort(self->writer.handle); /* frees the cursors, too */
+    self->writer.handle = NULL;
+}
+
+void lmdb_drop_writer(struct lmdb_store *self)
+{
+    close_writer(self);
+    lmdb_forget(self);
+}
+
+void lmdb_forget(struct lmdb_store *self)
+{
+    for (int table = 0; table < STORE_TABLE_COUNT; table++)
+        self->tails[table].known = false;
+    lmdb_packed_forget(self);
+}
+
+int lmdb_put_packs_back(struct lmdb_txn *txn)
+{
+    int rc = 0;
+
+    for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
+        if (lmdb_group_bytes[table] > 0)
+            rc = lmdb_packed_put_back(txn, table);
+    }
+    return rc;
 }
 
 enum status lmdb_status(struct lmdb_store *self, int rc, const char *call)
@@ -103,6 +177,18 @@ enum status lmdb_status(struct lmdb_store *self, int rc, const char *call)
         return STATUS_NOT_FOUND;
     if (is_full(rc))
         return STATUS_STORE_FULL;
+    return lmdb_fail(self, rc, call);
+}
+
+int lmdb_meaning(struct lmdb_store *self, int rc)
+{
+    if (rc == EIO && disk_is_full(self))
+        rc = ENOSPC;
+    return is_full(rc) && env_is_dead(self) ? MDB_PANIC : rc;
+}
+
+enum status lmdb_fail(struct lmdb_store *self, int rc, const char *call)
+{
     if (!atomic_exchange(&self->failed, true))
         LOG_ERROR("store_failed", LOG_STRING("call", call), LOG_INT("code", rc),
                   LOG_STRING("error", mdb_strerror(rc)));
@@ -118,25 +204,6 @@ int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_c
     if (*cursor == NULL)
         rc = mdb_cursor_open(txn->handle, self->dbis[table], cursor);
     *ret_cursor = *cursor;
-    return rc;
-}
-
-/* What was known of the transaction that is undone. */
-static void forget(struct lmdb_store *self)
-{
-    for (int table = 0; table < STORE_TABLE_COUNT; table++)
-        self->tails[table].known = false;
-    lmdb_packed_forget(self);
-}
-
-static int put_packs_back(struct lmdb_txn *txn)
-{
-    int rc = 0;
-
-    for (enum store_table table = 0; rc == 0 && table < STORE_TABLE_COUNT; table++) {
-        if (lmdb_group_bytes[table] > 0)
-            rc = lmdb_packed_put_back(txn, table);
-    }
     return rc;
 }
 
@@ -164,12 +231,4 @@ static bool env_is_dead(struct lmdb_store *self)
         return true;
     mdb_txn_abort(txn);
     return false;
-}
-
-static void close_cursors(struct lmdb_txn *txn)
-{
-    for (int table = 0; table < STORE_TABLE_COUNT; table++) {
-        if (txn->cursors[table] != NULL)
-            mdb_cursor_close(txn->cursors[table]);
-    }
 }

@@ -7,7 +7,7 @@
  * and from commit to commit, so that knowing it costs one comparison.
  *
  * Invariant
- *   W1  A known tail is the table's last key as the open write transaction, or else the last
+ *   W1  A known tail is the table's last key as LMDB's open write transaction, or else its last
  *       commit, has it. What may change it otherwise (abort, failed commit) forgets it.
  */
 #include "base/assert.h"
@@ -22,11 +22,21 @@ static int set_tail(struct lmdb_tail *tail, struct slice key);
 enum status lmdb_reserve(struct store_txn *base, enum store_table table, struct slice key,
                          size_t size, uint8_t **ret_value)
 {
-    struct lmdb_txn *txn = lmdb_txn_of(base);
-    int rc = lmdb_group_bytes[table] > 0 ? lmdb_packed_reserve(txn, table, key, size, ret_value)
-                                         : reserve(txn, table, key, size, ret_value);
+    struct lmdb_store *self = lmdb_store_of(base->store);
+    int rc;
 
-    return lmdb_status(lmdb_store_of(base->store), rc, "put");
+    changes_fill(&self->changes);
+    rc = lmdb_put_record(&self->writer, table, key, size, ret_value);
+    if (rc == 0)
+        changes_put(&self->changes, table, key, size, *ret_value);
+    return lmdb_status(self, rc, "put");
+}
+
+int lmdb_put_record(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
+                    uint8_t **ret_value)
+{
+    return lmdb_group_bytes[table] > 0 ? lmdb_packed_reserve(txn, table, key, size, ret_value)
+                                       : reserve(txn, table, key, size, ret_value);
 }
 
 static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice key, size_t size,
@@ -56,11 +66,20 @@ static int reserve(struct lmdb_txn *txn, enum store_table table, struct slice ke
 
 enum status lmdb_remove(struct store_txn *base, enum store_table table, struct slice key)
 {
-    struct lmdb_txn *txn = lmdb_txn_of(base);
-    int rc = lmdb_group_bytes[table] > 0 ? lmdb_packed_remove(txn, table, key)
-                                         : remove_record(txn, table, key);
+    struct lmdb_store *self = lmdb_store_of(base->store);
+    int rc;
 
-    return lmdb_status(lmdb_store_of(base->store), rc, "delete");
+    changes_fill(&self->changes);
+    rc = lmdb_remove_record(&self->writer, table, key);
+    if (rc == 0)
+        changes_remove(&self->changes, table, key);
+    return lmdb_status(self, rc, "delete");
+}
+
+int lmdb_remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key)
+{
+    return lmdb_group_bytes[table] > 0 ? lmdb_packed_remove(txn, table, key)
+                                       : remove_record(txn, table, key);
 }
 
 static int remove_record(struct lmdb_txn *txn, enum store_table table, struct slice key)

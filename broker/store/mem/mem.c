@@ -297,11 +297,26 @@ static void mem_close(struct store *base)
     free(self);
 }
 
+/* Nothing is ever behind. */
+static enum status mem_checkpoint(struct store *base)
+{
+    (void)base;
+    return STATUS_OK;
+}
+
+static bool mem_is_behind(const struct store *base)
+{
+    (void)base;
+    return false;
+}
+
 static const struct store_ops mem_ops = {
     .name = "mem",
     .begin = mem_begin,
     .commit = mem_commit,
     .abort = mem_abort,
+    .checkpoint = mem_checkpoint,
+    .is_behind = mem_is_behind,
     .get_many = mem_get_many,
     .scan = mem_scan,
     .reserve = mem_reserve,

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkpoint.c -- when LMDB commits, and how what only the log has is brought back into it.
+ *
+ * A commit of LMDB writes some ten pages and flushes twice; one of the log (wal.h) writes a block
+ * or a few and flushes once. So LMDB's write transaction stays open over many commits of the store,
+ * which the log makes durable, and is committed itself at a checkpoint:
+ *
+ *   store_commit        log     log     log    LMDB     log
+ *   LMDB's        |---- c1 ---- c2 ---- c3 ---- c4 ---|---- c5 ----
+ *   the mark      0                                   3
+ *
+ * A checkpoint is made by a commit that is too large for the log, or for which it has no room, or
+ * that comes when many operations wait (their pages are in memory); and by the store's owner when
+ * it has nothing else to do. It stores the mark (mark.c): the number of the last record that LMDB
+ * has.
+ *
+ * What only the log has is applied again where LMDB's transaction had to be given up: at an abort,
+ * after a checkpoint for which there was no room, and when a store is opened (recover.c).
+ *
+ * Invariants
+ *   K1  LMDB's open transaction holds the last checkpoint, all records of the log since, and what
+ *       the store's open transaction has changed. Where none is open, the log is empty.
+ *   K2  The log begins again only when a checkpoint is durable.
+ *   K3  What only the log has is bounded: so are the pages that a checkpoint writes, and the time
+ *       that a start takes.
+ */
+#include "base/assert.h"
+#include "store/lmdb/lmdb_store.h"
+
+#define RECORD_BYTES_MAX (256u << 10) /* larger ones LMDB writes as fast */
+#define OPS_MAX 8192
+#define OPS_MIN 64
+/* What waits for a checkpoint takes a small part of the map. */
+#define MAP_PAGES_AN_OP 32
+#define MAP_BYTES_A_LOG_BYTE 64
+
+static int commit_writer(struct lmdb_store *self);
+static int redo_all(struct lmdb_store *self);
+static int apply(void *context, struct slice operations);
+
+static uint64_t between(uint64_t least, uint64_t value, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+void lmdb_bound_log(struct lmdb_store *self)
+{
+    uint64_t bytes = self->map_bytes / MAP_BYTES_A_LOG_BYTE / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+    uint64_t ops = self->map_bytes / self->page_bytes / MAP_PAGES_AN_OP;
+
+    self->wal.bytes_max = between(WAL_BYTES_MIN, bytes, WAL_BYTES_MAX);
+    self->ops_max = between(OPS_MIN, ops, OPS_MAX);
+    self->changes.bytes_max = between(0, self->wal.bytes_max / 4, RECORD_BYTES_MAX);
+}
+
+bool lmdb_fits_log(const struct lmdb_store *self)
+{
+    const struct changes *changes = &self->changes;
+
+    return !changes->is_too_large && self->logged_ops + changes->count <= self->ops_max &&
+           wal_has_room(&self->wal, changes->record.size);
+}
+
+enum status lmdb_log(struct lmdb_store *self)
+{
+    int rc = wal_append(&self->wal, &self->changes.record);
+
+    if (rc != 0)
+        return lmdb_fail(self, rc, "log");
+    self->logged_ops += self->changes.count;
+    return STATUS_OK;
+}
+
+/* What a checkpoint's failure means. If there was no room, the log still holds what it held. */
+static enum status after_failure(struct lmdb_store *self, int rc, const char *call)
+{
+    enum status status = lmdb_status(self, lmdb_meaning(self, rc), call);
+
+    if (status != STATUS_STORE_FULL || wal_is_empty(&self->wal))
+        return status;
+    rc = redo_all(self);
+    return rc == 0 ? status : lmdb_fail(self, rc, "redo"); /* it must not be passed over (K1) */
+}
+
+enum status lmdb_commit_writer(struct lmdb_store *self)
+{
+    int rc = commit_writer(self);
+
+    return rc == 0 ? STATUS_OK : after_failure(self, rc, "commit");
+}
+
+/* With a checkpoint: then an abort that follows has nothing to bring back, and pages that were
+ * freed meanwhile can be used. */
+void lmdb_undo(struct lmdb_store *self)
+{
+    int rc = 0;
+
+    lmdb_drop_writer(self);
+    if (!wal_is_empty(&self->wal))
+        rc = redo_all(self);
+    if (rc == 0 && self->writer.handle != NULL)
+        rc = commit_writer(self);
+    if (rc != 0)
+        (void)after_failure(self, rc, "redo");
+}
+
+bool lmdb_is_behind(const struct store *base)
+{
+    return !wal_is_empty(&((const struct lmdb_store *)base)->wal);
+}
+
+enum status lmdb_checkpoint(struct store *base)
+{
+    struct lmdb_store *self = lmdb_store_of(base);
+
+    ASSERT(!self->is_writing);
+    if (atomic_load(&self->failed))
+        return STATUS_INTERNAL;
+    return lmdb_is_behind(base) ? lmdb_commit_writer(self) : STATUS_OK;
+}
+
+int lmdb_redo(struct lmdb_store *self)
+{
+    int rc = lmdb_open_writer(self);
+
+    self->logged_ops = 0;
+    if (rc == 0)
+        rc = wal_read(&self->wal, self->marked_seq, apply, self);
+    if (rc != 0)
+        lmdb_drop_writer(self);
+    return rc;
+}
+
+/* Ends LMDB's transaction in any case. */
+static int commit_writer(struct lmdb_store *self)
+{
+    struct lmdb_txn *writer = &self->writer;
+    int rc = lmdb_put_packs_back(writer);
+
+    if (rc == 0 && self->marked_seq != self->wal.seq)
+        rc = lmdb_put_mark(writer, self->wal.id, self->wal.seq);
+    if (rc != 0) {
+        lmdb_drop_writer(self);
+        return rc;
+    }
+    rc = mdb_txn_commit(writer->handle); /* frees the cursors, too */
+    writer->handle = NULL;
+    if (rc != 0) {
+        lmdb_forget(self);
+        return rc;
+    }
+    self->marked_seq = self->wal.seq;
+    self->logged_ops = 0;
+    wal_restart(&self->wal); /* K2 */
+    return 0;
+}
+
+/* Where it is known what the log holds. */
+static int redo_all(struct lmdb_store *self)
+{
+    uint64_t seq = self->wal.seq;
+    int rc = lmdb_redo(self);
+
+    return rc == 0 && self->wal.seq != seq ? MDB_CORRUPTED : rc;
+}
+
+static int apply(void *context, struct slice operations)
+{
+    struct lmdb_store *self = context;
+    struct change change;
+    int rc = 0;
+
+    while (rc == 0 && operations.size > 0) {
+        uint8_t *memory;
+
+        if (!change_next(&operations, &change))
+            return MDB_CORRUPTED;
+        self->logged_ops++;
+        if (change.kind == CHANGE_REMOVE)
+            rc = lmdb_remove_record(&self->writer, change.table, change.key);
+        else
+            rc = lmdb_put_record(&self->writer, change.table, change.key, change.value.size,
+                                 &memory);
+        if (rc == 0 && change.kind == CHANGE_PUT && change.value.size > 0)
+            memcpy(memory, change.value.data, change.value.size);
+    }
+    return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wal.c -- the log's file: made, written and read. What a record says is not its business.
+ */
+#include "store/lmdb/wal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/file.h"
+
+#define FILE_MAGIC "ackdwal1"
+#define RECORD_MAGIC UINT32_C(0x4c415761) /* "aWAL" */
+
+struct file_head {
+    char magic[8];
+    uint32_t crc;
+    uint32_t zero;
+    uint64_t id;
+};
+
+struct record_head {
+    uint32_t magic;
+    uint32_t crc;
+    uint64_t id;
+    uint64_t seq;
+    uint32_t size; /* of the whole record */
+    uint32_t zero;
+};
+_Static_assert(sizeof(struct record_head) == WAL_HEAD_BYTES, "no gaps");
+
+static const uint8_t zeros[64 << 10];
+
+static size_t whole_blocks(size_t size)
+{
+    return (size + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+}
+
+static int write_all(int file, const uint8_t *data, size_t size, uint64_t at)
+{
+    while (size > 0) {
+        ssize_t written = pwrite(file, data, size, (off_t)at);
+
+        if (written == 0)
+            return EIO;
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+            at += (uint64_t)written;
+        }
+    }
+    return 0;
+}
+
+/* False: the file is shorter, or can't be read. */
+static bool read_all(int file, uint8_t *data, size_t size, uint64_t at)
+{
+    while (size > 0) {
+        ssize_t came = pread(file, data, size, (off_t)at);
+
+        if (came == 0 || (came < 0 && errno != EINTR))
+            return false;
+        if (came > 0) {
+            data += came;
+            size -= (size_t)came;
+            at += (uint64_t)came;
+        }
+    }
+    return true;
+}
+
+/* With zeros, durably. */
+static int make_longer(int file, uint64_t from, uint64_t to)
+{
+    int rc = 0;
+
+    if (from >= to)
+        return 0;
+    while (rc == 0 && from < to) {
+        size_t size = to - from < sizeof zeros ? to - from : sizeof zeros;
+
+        rc = write_all(file, zeros, size, from);
+        from += size;
+    }
+    return rc == 0 && fsync(file) != 0 ? errno : rc;
+}
+
+static uint32_t crc_of_file_head(const struct file_head *head)
+{
+    return crc32c(0, &head->zero, sizeof *head - offsetof(struct file_head, zero));
+}
+
+static int write_file(const char *path, uint64_t id, uint64_t bytes)
+{
+    struct file_head head = {.magic = FILE_MAGIC, .id = id};
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int rc;
+
+    if (file < 0)
+        return errno;
+    head.crc = crc_of_file_head(&head);
+    rc = write_all(file, (const uint8_t *)&head, sizeof head, 0);
+    if (rc == 0)
+        rc = make_longer(file, sizeof head, bytes);
+    (void)close(file);
+    return rc;
+}
+
+int wal_create(const char *directory, uint64_t id, uint64_t bytes)
+{
+    char path[PATH_MAX];
+    char beside[PATH_MAX + 4];
+    int rc;
+
+    if (snprintf(path, sizeof path, "%s/wal", directory) >= (int)sizeof path)
+        return ENAMETOOLONG;
+    (void)snprintf(beside, sizeof beside, "%s.new", path);
+    rc = write_file(beside, id, bytes);
+    if (rc == 0 && rename(beside, path) != 0)
+        rc = errno;
+    if (rc != 0)
+        (void)unlink(beside);
+    return rc == 0 ? file_sync_names(directory) : rc;
+}
+
+static int check_file_head(int file, uint64_t id)
+{
+    struct file_head head;
+
+    if (!read_all(file, (uint8_t *)&head, sizeof head, 0) ||
+        memcmp(head.magic, FILE_MAGIC, sizeof head.magic) != 0 ||
+        head.crc != crc_of_file_head(&head) || head.id != id)
+        return MDB_CORRUPTED;
+    return 0;
+}
+
+int wal_open(struct wal *self, const char *directory, uint64_t id)
+{
+    char path[PATH_MAX];
+    struct stat found;
+    int rc;
+
+    if (snprintf(path, sizeof path, "%s/wal", directory) >= (int)sizeof path)
+        return ENAMETOOLONG;
+    self->file = open(path, O_RDWR | O_CLOEXEC);
+    if (self->file < 0)
+        return errno;
+    self->id = id;
+    rc = check_file_head(self->file, id);
+    if (rc == 0 && fstat(self->file, &found) != 0)
+        rc = errno;
+    if (rc == 0)
+        rc = make_longer(self->file, (uint64_t)found.st_size, self->bytes_max);
+    wal_restart(self);
+    return rc;
+}
+
+void wal_close(struct wal *self)
+{
+    if (self->file >= 0)
+        (void)close(self->file);
+    self->file = -1;
+}
+
+bool wal_has_room(const struct wal *self, size_t size)
+{
+    return self->at + whole_blocks(size) <= self->bytes_max;
+}
+
+static uint32_t crc_of_record(const uint8_t *record, size_t size)
+{
+    size_t from = offsetof(struct record_head, id);
+
+    return crc32c(0, record + from, size - from);
+}
+
+int wal_append(struct wal *self, struct buffer *record)
+{
+    struct record_head head = {
+        .magic = RECORD_MAGIC,
+        .id = self->id,
+        .seq = self->seq + 1,
+        .size = (uint32_t)record->size,
+    };
+    size_t padding = whole_blocks(record->size) - record->size;
+    uint8_t *rest = buffer_reserve(record, padding);
+    int rc;
+
+    ASSERT(wal_has_room(self, record->size));
+    if (rest == NULL)
+        return ENOMEM;
+    memset(rest, 0, padding);
+    memcpy(record->data, &head, sizeof head);
+    head.crc = crc_of_record(record->data, record->size);
+    memcpy(record->data, &head, sizeof head);
+    record->size += padding;
+    rc = write_all(self->file, record->data, record->size, self->at);
+    if (rc == 0 && fdatasync(self->file) != 0)
+        rc = errno;
+    if (rc == 0) {
+        self->seq++;
+        self->at += record->size;
+    }
+    return rc;
+}
+
+void wal_restart(struct wal *self)
+{
+    self->at = WAL_BLOCK_BYTES;
+}
+
+bool wal_is_empty(const struct wal *self)
+{
+    return self->at <= WAL_BLOCK_BYTES;
+}
+
+/* The record that begins at `at`, whole and of this log, in `ret`. False: there is none. */
+static bool read_record(const struct wal *self, uint64_t at, struct buffer *ret,
+                        struct record_head *ret_head)
+{
+    struct record_head *head = ret_head;
+
+    if (!read_all(self->file, (uint8_t *)head, sizeof *head, at) || head->magic != RECORD_MAGIC ||
+        head->id != self->id || head->size < sizeof *head || head->size > WAL_BYTES_MAX)
+        return false;
+    ret->size = 0;
+    if (buffer_reserve(ret, head->size) == NULL || !read_all(self->file, ret->data, head->size, at))
+        return false;
+    return head->crc == crc_of_record(ret->data, head->size);
+}
+
+/* Whether a record later than `seq` begins at `at` or behind it (L2). */
+static bool has_later(const struct wal *self, uint64_t at, uint64_t seq, struct buffer *scratch)
+{
+    struct record_head head;
+    struct stat found;
+
+    if (fstat(self->file, &found) != 0)
+        return true;
+    for (; at < (uint64_t)found.st_size; at += WAL_BLOCK_BYTES) {
+        if (read_record(self, at, scratch, &head) && head.seq > seq)
+            return true;
+    }
+    return false;
+}
+
+int wal_read(struct wal *self, uint64_t seq, int (*visit)(void *context, struct slice operations),
+             void *context)
+{
+    struct buffer record = BUFFER_EMPTY;
+    struct record_head head;
+    int rc = 0;
+
+    wal_restart(self);
+    self->seq = seq;
+    while (rc == 0 && read_record(self, self->at, &record, &head) && head.seq == self->seq + 1) {
+        rc = visit(context, slice_of(record.data + sizeof head, head.size - sizeof head));
+        self->seq = head.seq;
+        self->at += whole_blocks(head.size);
+    }
+    if (rc == 0 && record.failed)
+        rc = ENOMEM;
+    if (rc == 0 && has_later(self, self->at, self->seq, &record))
+        rc = MDB_CORRUPTED;
+    buffer_deinit(&record);
+    return rc;
+}

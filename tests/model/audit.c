@@ -233,6 +233,7 @@ static void check_meta_row(struct shard *shard, const struct store_row *row, siz
 void audit_shard(struct shard *shard, struct store *store)
 {
     assert_null(shard->batch.txn);
+    assert_int_equal(store_checkpoint(store), STATUS_OK); /* it reads snapshots */
     assert_int_equal(audit_problems(store), 0);
     assert_int_equal(shard->queue_count,
                      audit_each_row(shard, store, STORE_QUEUE, check_queue_row));

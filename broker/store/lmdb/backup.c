@@ -8,9 +8,10 @@
  * a pipe, on a thread of its own, and this one moves what comes out to the file: as fast as the
  * pace has it (pace.h), and when the copy is given up, closing the pipe ends the transaction.
  *
- * LMDB's thread begins by taking the writer's lock for a moment: a caller that has a write
- * transaction open would wait for itself. It gives the lock back after two pages, for which the
- * pipe has room whatever the pace.
+ * LMDB's thread begins by taking the writer's lock for a moment. It gives it back after two pages,
+ * for which the pipe has room whatever the pace. The writer has that lock from one checkpoint to
+ * the next, and takes it again at once: so it leaves the copies that begin a gap after a
+ * checkpoint.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +47,11 @@ struct copy {
     int in;                 /* the pipe's ends */
     int out;
     int file;
-    int reader_rc; /* LMDB's thread's; 0, an errno or LMDB's error */
+    bool is_beginning; /* among the store's copies_beginning */
+    int reader_rc;     /* LMDB's thread's; 0, an errno or LMDB's error */
 };
 
+static void count_beginning(struct copy *self, bool beginning);
 static int copy_to(struct copy *self, const char *directory);
 static void close_if_open(int *fd);
 
@@ -83,6 +86,27 @@ enum status lmdb_backup(struct store *base, struct store_copy *wanted)
     LOG_WARN("backup_failed", LOG_STRING("directory", wanted->directory),
              LOG_STRING("error", mdb_strerror(rc)), LOG_INT("copied_bytes", (int64_t)self.copied));
     return rc == ENOSPC || rc == EDQUOT ? STATUS_STORE_FULL : STATUS_UNAVAILABLE;
+}
+
+void lmdb_let_copies_begin(struct lmdb_store *self)
+{
+    pthread_mutex_lock(&self->copies_mutex);
+    while (self->copies_beginning > 0)
+        pthread_cond_wait(&self->copies_begun, &self->copies_mutex);
+    pthread_mutex_unlock(&self->copies_mutex);
+}
+
+static void count_beginning(struct copy *self, bool beginning)
+{
+    struct lmdb_store *store = self->store;
+
+    if (self->is_beginning == beginning)
+        return;
+    self->is_beginning = beginning;
+    pthread_mutex_lock(&store->copies_mutex);
+    store->copies_beginning += beginning ? 1 : -1;
+    pthread_cond_broadcast(&store->copies_begun);
+    pthread_mutex_unlock(&store->copies_mutex);
 }
 
 static void close_if_open(int *fd)
@@ -193,6 +217,7 @@ static int move_all(struct copy *self)
         ssize_t came = read(self->in, piece, sizeof piece);
         int rc;
 
+        count_beginning(self, false);
         if (came == 0)
             return 0;
         if (came < 0 && errno == EINTR)
@@ -227,9 +252,12 @@ static int copy_to(struct copy *self, const char *directory)
         return rc;
     self->in = ends[0];
     self->out = ends[1];
+    count_beginning(self, true);
     rc = thread_start(&reader, reader_main, self); /* no signals: EPIPE says enough */
-    if (rc != 0)
+    if (rc != 0) {
+        count_beginning(self, false);
         return rc;
+    }
     rc = move_all(self);
     close_if_open(&self->in); /* if we gave up: the reader's next write fails */
     (void)pthread_join(reader, NULL);

@@ -125,6 +125,10 @@ struct lmdb_store {
     uint64_t logged_ops; /* in the log since */
     uint64_t ops_max;
 
+    pthread_mutex_t copies_mutex;
+    pthread_cond_t copies_begun;
+    int copies_beginning; /* guarded by copies_mutex: backups that want LMDB's lock for a moment */
+
     pthread_mutex_t usage_mutex;
     struct lmdb_free_count free_count; /* guarded by usage_mutex */
 };
@@ -180,6 +184,8 @@ enum status lmdb_explain(int rc, const char *directory, struct error *error);
 /* LMDB's write transaction: begun; given up with all that was known of it (not open: nothing). */
 int lmdb_open_writer(struct lmdb_store *self) MUST_USE;
 void lmdb_drop_writer(struct lmdb_store *self);
+/* Waits until backups that begin have had LMDB's lock (backup.c). */
+void lmdb_let_copies_begin(struct lmdb_store *self);
 /* What is known of a transaction that was undone goes. */
 void lmdb_forget(struct lmdb_store *self);
 int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;

@@ -88,6 +88,8 @@ enum status store_lmdb_open(const char *directory, uint64_t map_bytes, struct st
     self->wal.file = -1;
     self->map_bytes = map_bytes;
     (void)pthread_mutex_init(&self->usage_mutex, NULL);
+    (void)pthread_mutex_init(&self->copies_mutex, NULL);
+    (void)pthread_cond_init(&self->copies_begun, NULL);
 
     status = open_env(self, directory, error);
     if (status == STATUS_OK)
@@ -124,6 +126,8 @@ void lmdb_close(struct store *base)
     if (self->env != NULL)
         mdb_env_close(self->env);
     (void)pthread_mutex_destroy(&self->usage_mutex);
+    (void)pthread_mutex_destroy(&self->copies_mutex);
+    (void)pthread_cond_destroy(&self->copies_begun);
     free(self);
 }
 
@@ -153,6 +157,12 @@ static enum status make_missing(const char *directory, struct error *error)
         return error_set(error, STATUS_INVALID, "the path %s is too long", directory);
     if (access(path, F_OK) == 0)
         return STATUS_OK;
+    if (wal_exists(directory))
+        return error_set(
+            error, STATUS_CORRUPT,
+            "the store in %s lacks its file data.mdb, and has its log; put it back, or "
+            "restore a backup",
+            directory);
     (void)snprintf(beside, sizeof beside, "%s.new", path);
     (void)unlink(beside); /* of a start that was cut off */
     rc = make_env(beside);

@@ -105,6 +105,7 @@ static enum status begin_writing(struct lmdb_store *self, struct store_txn **ret
     ASSERT(!self->is_writing);
     if (self->writer.handle == NULL) {
         ASSERT(wal_is_empty(&self->wal)); /* K1 */
+        lmdb_let_copies_begin(self);
         rc = lmdb_open_writer(self);
     }
     if (rc != 0)

@@ -61,21 +61,23 @@ static int write_all(int file, const uint8_t *data, size_t size, uint64_t at)
     return 0;
 }
 
-/* False: the file is shorter, or can't be read. */
-static bool read_all(int file, uint8_t *data, size_t size, uint64_t at)
+/* MDB_NOTFOUND: the file ends before. */
+static int read_all(int file, uint8_t *data, size_t size, uint64_t at)
 {
     while (size > 0) {
         ssize_t came = pread(file, data, size, (off_t)at);
 
-        if (came == 0 || (came < 0 && errno != EINTR))
-            return false;
+        if (came == 0)
+            return MDB_NOTFOUND;
+        if (came < 0 && errno != EINTR)
+            return errno;
         if (came > 0) {
             data += came;
             size -= (size_t)came;
             at += (uint64_t)came;
         }
     }
-    return true;
+    return 0;
 }
 
 /* With zeros, durably. */
@@ -132,15 +134,25 @@ int wal_create(const char *directory, uint64_t id, uint64_t bytes)
     return rc == 0 ? file_sync_names(directory) : rc;
 }
 
+bool wal_exists(const char *directory)
+{
+    char path[PATH_MAX];
+
+    return snprintf(path, sizeof path, "%s/wal", directory) < (int)sizeof path &&
+           access(path, F_OK) == 0;
+}
+
 static int check_file_head(int file, uint64_t id)
 {
     struct file_head head;
+    int rc = read_all(file, (uint8_t *)&head, sizeof head, 0);
 
-    if (!read_all(file, (uint8_t *)&head, sizeof head, 0) ||
-        memcmp(head.magic, FILE_MAGIC, sizeof head.magic) != 0 ||
-        head.crc != crc_of_file_head(&head) || head.id != id)
+    if (rc == MDB_NOTFOUND)
         return MDB_CORRUPTED;
-    return 0;
+    if (rc == 0 && (memcmp(head.magic, FILE_MAGIC, sizeof head.magic) != 0 ||
+                    head.crc != crc_of_file_head(&head) || head.id != id))
+        return MDB_CORRUPTED;
+    return rc;
 }
 
 int wal_open(struct wal *self, const char *directory, uint64_t id)
@@ -223,34 +235,40 @@ bool wal_is_empty(const struct wal *self)
     return self->at <= WAL_BLOCK_BYTES;
 }
 
-/* The record that begins at `at`, whole and of this log, in `ret`. False: there is none. */
-static bool read_record(const struct wal *self, uint64_t at, struct buffer *ret,
-                        struct record_head *ret_head)
+/* The record that begins at `at`, whole and of this log, in `ret`. MDB_NOTFOUND: there is none. */
+static int read_record(const struct wal *self, uint64_t at, struct buffer *ret,
+                       struct record_head *ret_head)
 {
     struct record_head *head = ret_head;
+    int rc = read_all(self->file, (uint8_t *)head, sizeof *head, at);
 
-    if (!read_all(self->file, (uint8_t *)head, sizeof *head, at) || head->magic != RECORD_MAGIC ||
-        head->id != self->id || head->size < sizeof *head || head->size > WAL_BYTES_MAX)
-        return false;
+    if (rc != 0)
+        return rc;
+    if (head->magic != RECORD_MAGIC || head->id != self->id || head->size < sizeof *head ||
+        head->size > WAL_BYTES_MAX)
+        return MDB_NOTFOUND;
     ret->size = 0;
-    if (buffer_reserve(ret, head->size) == NULL || !read_all(self->file, ret->data, head->size, at))
-        return false;
-    return head->crc == crc_of_record(ret->data, head->size);
+    if (buffer_reserve(ret, head->size) == NULL)
+        return ENOMEM;
+    rc = read_all(self->file, ret->data, head->size, at);
+    return rc == 0 && head->crc != crc_of_record(ret->data, head->size) ? MDB_NOTFOUND : rc;
 }
 
-/* Whether a record later than `seq` begins at `at` or behind it (L2). */
-static bool has_later(const struct wal *self, uint64_t at, uint64_t seq, struct buffer *scratch)
+/* MDB_CORRUPTED: a record later than `seq` begins at `at` or behind it (L2). */
+static int look_for_later(const struct wal *self, uint64_t at, uint64_t seq, struct buffer *scratch)
 {
     struct record_head head;
     struct stat found;
+    int rc = fstat(self->file, &found) == 0 ? 0 : errno;
 
-    if (fstat(self->file, &found) != 0)
-        return true;
-    for (; at < (uint64_t)found.st_size; at += WAL_BLOCK_BYTES) {
-        if (read_record(self, at, scratch, &head) && head.seq > seq)
-            return true;
+    for (; rc == 0 && at < (uint64_t)found.st_size; at += WAL_BLOCK_BYTES) {
+        rc = read_record(self, at, scratch, &head);
+        if (rc == 0 && head.seq > seq)
+            return MDB_CORRUPTED;
+        if (rc == MDB_NOTFOUND)
+            rc = 0;
     }
-    return false;
+    return rc;
 }
 
 int wal_read(struct wal *self, uint64_t seq, int (*visit)(void *context, struct slice operations),
@@ -258,19 +276,19 @@ int wal_read(struct wal *self, uint64_t seq, int (*visit)(void *context, struct 
 {
     struct buffer record = BUFFER_EMPTY;
     struct record_head head;
-    int rc = 0;
+    int rc;
 
     wal_restart(self);
     self->seq = seq;
-    while (rc == 0 && read_record(self, self->at, &record, &head) && head.seq == self->seq + 1) {
+    while ((rc = read_record(self, self->at, &record, &head)) == 0 && head.seq == self->seq + 1) {
         rc = visit(context, slice_of(record.data + sizeof head, head.size - sizeof head));
+        if (rc != 0)
+            break;
         self->seq = head.seq;
         self->at += whole_blocks(head.size);
     }
-    if (rc == 0 && record.failed)
-        rc = ENOMEM;
-    if (rc == 0 && has_later(self, self->at, self->seq, &record))
-        rc = MDB_CORRUPTED;
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = look_for_later(self, self->at, self->seq, &record);
     buffer_deinit(&record);
     return rc;
 }

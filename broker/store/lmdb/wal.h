@@ -48,9 +48,9 @@ struct wal {
     uint64_t at;        /* where the next record goes */
 };
 
-/* Makes the file for records up to `bytes`, and its name durable. STATUS_OK or an errno. An older
- * one is replaced. */
+/* Makes the file, of so many bytes, and its name durable. An older one is replaced. */
 int wal_create(const char *directory, uint64_t id, uint64_t bytes) MUST_USE;
+bool wal_exists(const char *directory);
 /* Opens the file, and makes it as long as `bytes_max`. MDB_CORRUPTED: it is another store's, or
  * none; ENOENT: there is none. */
 int wal_open(struct wal *self, const char *directory, uint64_t id) MUST_USE;

@@ -77,8 +77,10 @@ static void ask(struct shard *self, struct inspect_call *call,
         pthread_cond_signal(&self->wake);
     }
     pthread_mutex_unlock(&self->mutex);
-    if (stopped)
+    if (stopped) {
+        atomic_store(&self->inspecting, false);
         refuse(&call->call, "the broker is stopping");
+    }
 }
 
 static const char *start(struct shard *self, struct inspection *inspection)
@@ -86,7 +88,7 @@ static const char *start(struct shard *self, struct inspection *inspection)
     if (atomic_load(&self->draining))
         return "the broker is stopping";
     if (batch_checkpoint(self) != STATUS_OK)
-        return "the store has no room for what was committed last";
+        return "the store can't take in its log now; try again when it has room";
     return errand_start(&self->inspector, inspector_main, inspection)
                ? NULL
                : "no thread can be started for it";

@@ -38,7 +38,7 @@ enum status write_batch(struct store *store, uint32_t n)
 uint32_t check_batches(struct store *store)
 {
     struct store_row rows[BATCH_ROWS * BATCHES_KEPT + 1];
-    struct store_txn *txn = must_begin_read(store);
+    struct store_txn *txn = must_begin(store);
     struct slice value;
     uint32_t last;
     size_t count;

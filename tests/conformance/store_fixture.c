@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "store/lmdb.h"
 #include "store/mem.h"
+#include "store_files.h"
 
 static enum status open_lmdb(struct fixture *self)
 {
@@ -27,15 +28,20 @@ static enum status open_lmdb(struct fixture *self)
 
 static void restart_lmdb(struct fixture *self)
 {
-    store_close(self->store);
-    self->store = NULL;
+    struct store_files files;
+
+    store_files_take(self, &files);
+    store_files_place(self, &files);
+    store_files_deinit(&files);
     assert_int_equal(open_lmdb(self), STATUS_OK);
 }
 
 static void limit_lmdb(struct fixture *self)
 {
+    store_close(self->store);
+    self->store = NULL;
     self->map_bytes = 1 << 20;
-    restart_lmdb(self);
+    assert_int_equal(open_lmdb(self), STATUS_OK);
 }
 
 static enum status open_mem(struct fixture *self)
@@ -110,7 +116,7 @@ void must_put(struct store *store, enum store_table table, const char *key, cons
 const char *value_of(struct store *store, enum store_table table, const char *key)
 {
     static char text[256];
-    struct store_txn *txn = must_begin_read(store);
+    struct store_txn *txn = must_begin(store);
     struct slice value;
     enum status status = store_get(txn, table, slice_of_string(key), &value);
 
@@ -135,6 +141,7 @@ struct store_txn *must_begin_read(struct store *store)
 {
     struct store_txn *txn = NULL;
 
+    assert_int_equal(store_checkpoint(store), STATUS_OK);
     assert_int_equal(store_begin_read(store, &txn), STATUS_OK);
     return txn;
 }

@@ -17,7 +17,7 @@ struct fixture;
 struct engine {
     const char *name;
     enum status (*open)(struct fixture *); /* also what was committed before */
-    void (*restart)(struct fixture *);     /* as if the process had been killed */
+    void (*restart)(struct fixture *);     /* as after SIGKILL: nothing is ended in order */
     void (*limit)(struct fixture *);       /* leaves room for about 1 MiB */
 };
 
@@ -45,11 +45,12 @@ void remove_tree(const char *path);
 
 /* Opens and closes one transaction around. */
 void must_put(struct store *store, enum store_table table, const char *key, const char *value);
-/* The value of a key, in a transaction of its own, as text; NULL if there is none. The text holds
- * until the next call. */
+/* The value of a key, in a write transaction of its own, as text; NULL if there is none. The text
+ * holds until the next call. */
 const char *value_of(struct store *store, enum store_table table, const char *key);
 
 struct store_txn *must_begin(struct store *store);
+/* After a checkpoint: of the last commit. */
 struct store_txn *must_begin_read(struct store *store);
 void must_commit(struct store_txn *txn);
 void txn_put(struct store_txn *txn, enum store_table table, const char *key, const char *value);

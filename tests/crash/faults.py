@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""faults.py [--all] [--only CALL:K:FAILURE] -- each call that a script makes fails once.
+"""faults.py [--all] [--life LIFE] [--only CALL:K:FAILURE] -- each call of a script fails once.
 
-A client goes through a fixed script of calls while one write, sync, open, allocation or accept of
-the broker's fails. Allowed is: the broker answers an error and goes on, or it ends with exit 1 and
-a sentence. Afterwards a broker is started on what is there, and on what was synced alone (after a
-failed sync the kernel forgets what it could not write): all that was confirmed must be there, and
-the call that failed must have happened wholly or not at all.
+A client goes through a fixed script of calls while one read, write, sync, open, allocation or
+accept of the broker's fails: in the broker's first life, which begins on an empty directory, and in
+its second, on what SIGKILL left of the first. Allowed is: the broker answers an error and goes on,
+or it ends with exit 1 and a sentence. Afterwards a broker is started on what is there, and on what
+was synced alone (after a failed sync the kernel forgets what it could not write): all that was
+confirmed must be there, and the call that failed must have happened wholly or not at all.
 
 Without --all each k is tried with one of the failures of its kind in turn, and of the many
 allocations some hundred.
 """
 import argparse
 import contextlib
+import copy
 import json
 import os
 import queue
+import shutil
 import signal
 import struct
 import subprocess
@@ -38,14 +41,16 @@ from script import VERBS, Client, Lost, Refused, now_ms  # noqa: E402
 
 SEED = 9
 SCRIPT = ("create publish publish lease checkpoint ack lease renew preempt fail open_session "
-          "publish lease_in_session lease_and_settle heartbeat ack ack_again lease fail_for_good "
-          "redrive cancel delete_dead release close_session publish_again pause resume lease ack "
-          "purge").split()
+          "publish check lease_in_session lease_and_settle heartbeat ack ack_again lease "
+          "fail_for_good redrive cancel check delete_dead release close_session publish_again "
+          "pause resume lease ack purge").split()
+SECOND_SCRIPT = "publish lease ack".split()
 
 # In the order of the shim's counts: the kind of call, and how it may fail.
 STORAGE = ("EIO", "ENOSPC", "EINTR", "SHORT")
 FAILURES = {
-    "pwrite": STORAGE, "meta": STORAGE, "writev": STORAGE, "fdatasync": ("EIO", "ENOSPC"),
+    "pwrite": STORAGE, "meta": STORAGE, "writev": STORAGE, "pread": ("EIO", "EINTR", "SHORT"),
+    "fdatasync": ("EIO", "ENOSPC"),
     "fsync": ("EIO",), "ftruncate": ("EIO", "ENOSPC"), "open": ("EACCES", "EMFILE", "ENOSPC"),
     "mkdir": ("EACCES", "ENOSPC"), "rename": ("EIO", "ENOSPC"), "mmap": ("ENOMEM",),
     "malloc": ("ENOMEM",), "accept": ("EMFILE", "ECONNABORTED", "ENOMEM"),
@@ -76,17 +81,30 @@ class Fault:
         return Fault(call, int(k.rstrip("+")), failure, k.endswith("+"))
 
 
+@dataclass(frozen=True)
+class Life:
+    """What a broker finds, and what it is asked."""
+    client: Client  # as it is before
+    script: list[str]
+    found: Path | None = None  # a directory to begin with; None: an empty one
+
+
 class Patient:
     """A broker under the shim, in a directory of its own."""
 
-    def __init__(self, directory: Path, fault: Fault | None):
+    def __init__(self, directory: Path, life: Life, fault: Fault | None):
         self._fault = fault
         self.root = directory / "broker"
         self.log = directory / "log"
         self.recording = directory / "recording"
         self._counts = directory / "counts"
         self._ports = directory / "ports"
-        self.root.mkdir()
+        self.found: dict[str, bytes | None] = {}
+        if life.found:
+            shutil.copytree(life.found, self.root)
+            self.found = contents_of(self.root)
+        else:
+            self.root.mkdir()
         environment = {"ACKD_SHIM_DIR": str(self.root), "ACKD_SHIM_RECORD": str(self.recording),
                        "ACKD_SHIM_COUNTS": str(self._counts), "LD_PRELOAD": str(SHIM)}
         if fault:
@@ -123,7 +141,7 @@ class Patient:
     def had_io_error(self) -> bool:
         """Of the store's: after one nothing may be served."""
         return (self._fault is not None and self._fault.failure == "EIO"
-                and self._fault.call in ("pwrite", "meta", "writev", "fdatasync")
+                and self._fault.call in ("pwrite", "meta", "writev", "pread", "fdatasync")
                 and self.counts()[self._fault.call] >= self._fault.k)
 
     def has_asserted(self) -> bool:
@@ -149,11 +167,18 @@ class Outcome:
     wrong: str = ""
 
 
-class Script:
-    """The fixed script on one broker; `reference`: the book of a run without a fault."""
+def contents_of(root: Path) -> dict[str, bytes | None]:
+    """By path below it; None: a directory."""
+    return {str(path.relative_to(root)): None if path.is_dir() else path.read_bytes()
+            for path in root.rglob("*")}
 
-    def __init__(self, patient: Patient, reference: list[Queue], fault: Fault | None):
-        self.client = Client("q", SEED)
+
+class Script:
+    """A life's script on one broker; `reference`: the book of a run without a fault."""
+
+    def __init__(self, patient: Patient, life: Life, reference: list[Queue], fault: Fault | None):
+        self.client = copy.deepcopy(life.client)
+        self._names = life.script
         self._patient = patient
         self._reference = reference
         self._retries = 0 if fault and fault.goes_on else 3
@@ -163,7 +188,7 @@ class Script:
     def run(self) -> list[Queue]:
         """What may be stored now: the queue as confirmed, and perhaps as after one call more."""
         verbs = {verb.call.__name__: verb for verb in VERBS}
-        for name in SCRIPT:
+        for name in self._names:
             possible = self._step(verbs[name])
             if len(possible) > 1 or self._patient.has_ended:
                 return possible
@@ -216,7 +241,8 @@ def loosened(queue: Queue) -> Queue:
 class Ward:
     """Tries one fault after the other; one a thread."""
 
-    def __init__(self, reference: list[Queue]):
+    def __init__(self, life: Life, reference: list[Queue]):
+        self._life = life
         self._reference = reference
         self._opener = Opener(BUILD / "tests/crash/opener")
 
@@ -226,10 +252,10 @@ class Ward:
     def try_fault(self, fault: Fault | None) -> Outcome:
         with scratch_directory() as directory:
             started_ms = now_ms()
-            patient = Patient(Path(directory), fault)
-            script = Script(patient, self._reference, fault)
+            patient = Patient(Path(directory), self._life, fault)
+            script = Script(patient, self._life, self._reference, fault)
             try:
-                allowed = [Queue("q")] if patient.has_ended else script.run()
+                allowed = [self._life.client.queue] if patient.has_ended else script.run()
                 outcome = self._end(patient, allowed)
             except AssertionError as error:  # a reply that should not have been
                 outcome = Outcome("answered wrongly", [], str(error))
@@ -258,7 +284,8 @@ class Ward:
 
     def _look(self, patient: Patient, outcome: Outcome, started_ms: int, directory: Path) -> None:
         outcome.wrong = self._start_on(patient.root / "data", outcome, started_ms)
-        *_, (_, disk) = moments(read_recording(patient.recording), str(patient.root))
+        *_, (_, disk) = moments(read_recording(patient.recording), str(patient.root),
+                                patient.found)
         write_image(stable_image(disk), directory / "image", None)
         (directory / "image/data").mkdir(exist_ok=True)
         if not outcome.wrong and (wrong := self._start_on(directory / "image/data", outcome,
@@ -276,15 +303,21 @@ class Ward:
         return wrong
 
 
-def reference_run() -> tuple[list[Queue], dict[str, int]]:
-    """The book of a run without a fault, and how many calls of each kind it makes."""
-    with tempfile.TemporaryDirectory() as directory:
-        patient = Patient(Path(directory), None)
-        script = Script(patient, [], None)
+def reference_run(life: Life, kept: Path | None = None) -> tuple[Client, dict[str, int]]:
+    """The client after a run without a fault, and how many calls of each kind it makes. With `kept`
+    the broker is killed at the end, and what it leaves is kept there."""
+    with scratch_directory() as directory:
+        patient = Patient(Path(directory), life, None)
+        script = Script(patient, life, [], None)
         script.run()
-        assert patient.end() == 0, patient.process.log_end()
+        if kept:
+            patient.process.kill()
+            shutil.copytree(patient.root, kept)
+        else:
+            assert patient.end() == 0, patient.process.log_end()
         assert not script.skipped, f"the script has no use for {script.skipped}"
-        return [entry.queue for entry in script.client.book], patient.counts()
+        script.client.wire = None
+        return script.client, patient.counts()
 
 
 def choose_faults(counts: dict[str, int], is_all: bool) -> list[Fault]:
@@ -301,20 +334,16 @@ def choose_faults(counts: dict[str, int], is_all: bool) -> list[Fault]:
     return faults
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="every k with every failure of its kind")
-    parser.add_argument("--call", choices=FAILURES, help="only faults of this kind of call")
-    parser.add_argument("--only", metavar="CALL:K:FAILURE", help='one fault, as "meta:3:EIO"')
-    wanted = parser.parse_args()
-    began = time.monotonic()
-    reference, counts = reference_run()
+def live(life: Life, wanted: argparse.Namespace) -> int:
+    """A life with each of its faults; how many went wrong."""
+    client, counts = reference_run(life)
+    reference = [entry.queue for entry in client.book]
     faults = [Fault.parse(wanted.only)] if wanted.only else choose_faults(counts, wanted.all)
     faults = [fault for fault in faults if wanted.call in (None, fault.call)]
     wards: queue.SimpleQueue[Ward] = queue.SimpleQueue()
     threads = os.cpu_count() or 1
     for _ in range(threads):
-        wards.put(Ward(reference))
+        wards.put(Ward(life, reference))
 
     def try_fault(fault: Fault) -> Outcome:
         ward = wards.get()
@@ -335,7 +364,29 @@ def main() -> int:
         ends = ", ".join(f"{number} {ended}" for (kind, ended), number in sorted(tally.items())
                          if kind == call)
         print(f"{call:10} {count:5} calls in the script; faults: {ends or 'none'}")
-    print(f"{len(faults)} faults, {failed} gone wrong; {time.monotonic() - began:.0f} s")
+    print(f"{len(faults)} faults, {failed} gone wrong")
+    return failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="every k with every failure of its kind")
+    parser.add_argument("--life", choices=("first", "second"), help="only faults of this life")
+    parser.add_argument("--call", choices=FAILURES, help="only faults of this kind of call")
+    parser.add_argument("--only", metavar="CALL:K:FAILURE", help='one fault, as "meta:3:EIO"')
+    wanted = parser.parse_args()
+    began = time.monotonic()
+    failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        first = Life(Client("q", SEED), SCRIPT)
+        if wanted.life != "second":
+            failed += live(first, wanted)
+        if wanted.life != "first":
+            kept = Path(directory) / "killed"
+            client, _ = reference_run(first, kept)
+            print("in the second life, on what SIGKILL left:")
+            failed += live(Life(client, SECOND_SCRIPT, kept), wanted)
+    print(f"{failed} gone wrong in all; {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
 

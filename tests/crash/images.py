@@ -75,9 +75,10 @@ def count_states(disk: Disk) -> int:
     return min(MASKS_MAX, (1 << min(bits, 62)) * (len(disk.names_pending) + 1))
 
 
-def moments(events: list[Event], root: str) -> Iterator[tuple[int, Disk]]:
+def moments(events: list[Event], root: str,
+            found: dict[str, bytes | None] | None = None) -> Iterator[tuple[int, Disk]]:
     """Each index of an event at which a sync takes hold, with the disk before it; and the end."""
-    disk = Disk(root)
+    disk = Disk(root, found)
     for index, event in enumerate(events):
         if event.kind in (SYNC, STABLE):
             yield index, disk

@@ -76,10 +76,17 @@ def write_image(image: Image, directory: Path, scratch: bytes | None) -> None:
         if content is None:
             target.mkdir(mode=0o700)
         else:
-            target.write_bytes(content)
+            write_sparse(target, content)
             target.chmod(0o600)
     if scratch is not None and (directory / "data/shard-0").is_dir():
         (directory / "data/shard-0/lock.mdb").write_bytes(scratch)
+
+
+def write_sparse(target: Path, content: bytes) -> None:
+    """Without the zeros at its end, of which a new log has many."""
+    with open(target, "wb") as file:
+        file.write(content.rstrip(b"\0"))
+        file.truncate(len(content))
 
 
 class Court:

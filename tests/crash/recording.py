@@ -77,11 +77,14 @@ DIRECTORY = None  # what a name leads to, if not to an Inode
 
 
 class Disk:
-    """`root` stands already; every path is below it."""
+    """`root` stands already, with what was `found` below it (None: a directory), all of it on the
+    disk; every path is below it."""
 
-    def __init__(self, root: str):
+    def __init__(self, root: str, found: dict[str, bytes | None] | None = None):
         self._root = root.rstrip("/")
-        self.names: dict[str, Inode | None] = {}  # stable
+        self.names: dict[str, Inode | None] = {  # stable
+            path: DIRECTORY if content is None else Inode(bytearray(content))
+            for path, content in (found or {}).items()}
         # Verb and path, and what is made there, or where it is renamed to.
         self.names_pending: list[tuple[str, str, Inode | str | None]] = []
         self._open: dict[int, tuple[str, Inode | None]] = {}

@@ -253,6 +253,17 @@ class Client:
         self._ask("QueueService/Purge", name=self.queue.name, dataset="night")
         self._enter(f"purge {len(gone)}", self.queue.without(*gone))
 
+    def check(self) -> None:
+        """Before one the broker makes a checkpoint of its store, so these come at any time."""
+        try:
+            reply = self._ask("AdminService/Check")
+        except Refused as refusal:
+            if "under way already" not in str(refusal):
+                raise
+            return  # another client's
+        assert "problemCount" not in reply, reply
+        self._enter("check", self.queue)
+
     def lose_a_lease(self) -> None:
         """Takes a task for the shortest time and waits until the broker has taken it back."""
         leased = self._lease("lease for a second", self.queue, 1, lease_ms=1000)
@@ -375,5 +386,6 @@ VERBS = (
     Verb(Client.resume, 4, lambda queue: queue.paused),
     Verb(Client.purge, 1, lambda queue: any(task.dataset == "night"
                                             for task in queue.of(READY, DELAYED))),
+    Verb(Client.check, 1, lambda queue: queue.exists),
     Verb(Client.lose_a_lease, 1, lambda queue: bool(queue.of(READY)) and not queue.paused),
 )

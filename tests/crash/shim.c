@@ -218,6 +218,14 @@ static void pass_if(bool applies, enum failpoint point)
         failpoint_pass(point);
 }
 
+static void pass_write(int fd, const void *data, size_t size, off_t offset)
+{
+    if (!failpoint_strikes(FAILPOINT_MID_WRITE))
+        return;
+    (void)syscall(SYS_pwrite64, fd, data, size / 2, offset);
+    failpoint_kill();
+}
+
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
 {
     struct iovec piece = {.iov_base = (void *)(uintptr_t)data};
@@ -230,6 +238,7 @@ static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
         return -1;
     piece.iov_len = size;
     pass_if(is_meta, FAILPOINT_BEFORE_META);
+    pass_write(fd, data, size, offset);
     recorder_log(RECORD_WRITE, files[fd].number, (uint64_t)offset, &piece, 1);
     written = syscall(SYS_pwrite64, fd, data, size, offset);
     record_stable(fd);
@@ -245,6 +254,23 @@ EXPORT ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 EXPORT ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
     return write_at(fd, data, size, offset);
+}
+
+static ssize_t read_at(int fd, void *data, size_t size, off_t offset)
+{
+    if (is_known(fd) && !admits(FAULT_PREAD, &size))
+        return -1;
+    return syscall(SYS_pread64, fd, data, size, offset);
+}
+
+EXPORT ssize_t pread(int fd, void *data, size_t size, off_t offset)
+{
+    return read_at(fd, data, size, offset);
+}
+
+EXPORT ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
+{
+    return read_at(fd, data, size, offset);
 }
 
 static bool is_client(int fd, struct sockaddr_in *peer)

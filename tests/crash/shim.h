@@ -31,6 +31,7 @@
     X(PWRITE, "pwrite")                                                                            \
     X(META, "meta") /* a pwrite through a descriptor opened O_DSYNC */                             \
     X(WRITEV, "writev")                                                                            \
+    X(PREAD, "pread")                                                                              \
     X(FDATASYNC, "fdatasync")                                                                      \
     X(FSYNC, "fsync")                                                                              \
     X(FTRUNCATE, "ftruncate")                                                                      \
@@ -55,6 +56,7 @@ void fault_setup(void);
 
 /* Where a process can be made to die, by the names that ACKD_SHIM_KILL uses. */
 #define FAILPOINTS(X)                                                                              \
+    X(MID_WRITE, "mid-write")       /* a pwrite to a file of the data directory: half is done */   \
     X(BEFORE_FLUSH, "before-flush") /* fdatasync of a file of the data directory */                \
     X(AFTER_FLUSH, "after-flush")                                                                  \
     X(BEFORE_META, "before-meta") /* the write that makes a commit visible */                      \

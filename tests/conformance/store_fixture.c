@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/map.h"
 #include "store/lmdb.h"
 #include "store/mem.h"
@@ -67,6 +68,7 @@ int fixture_setup(void **state)
     struct fixture *self = calloc(1, sizeof *self);
 
     assert_non_null(self);
+    log_setup(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     self->engine = *state;
     self->map_bytes = 64 << 20;
     (void)snprintf(self->directory, sizeof self->directory, "/tmp/ackd-store-XXXXXX");

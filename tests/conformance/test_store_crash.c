@@ -60,55 +60,101 @@ static void test_S1_what_was_committed_survives_SIGKILL(void **state)
     }
 }
 
-/* A file size limit makes the disk fail in the middle of a commit. */
-static int write_past_file_limit(struct fixture *self, int report)
+/* A file size limit makes the disk fail in the middle of a commit. Says how many went well. */
+static int write_past_file_limit(struct fixture *self, int report, size_t value_bytes)
 {
+    static const uint8_t value[400000];
     struct rlimit limit = {256 << 10, 256 << 10};
     enum status status = STATUS_OK;
     struct store_txn *txn;
     struct store_usage usage;
     struct store_copy copy = {.directory = "/nowhere"};
+    uint32_t stored;
 
-    (void)report;
     (void)signal(SIGXFSZ, SIG_IGN);
     if (self->engine->open(self) != STATUS_OK || setrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 1;
-    for (uint32_t i = 0; status == STATUS_OK && i < 100; i++) {
-        static const uint8_t value[20000];
+    for (stored = 0; stored < 100; stored++) {
         uint8_t key[4];
 
-        be32_put(key, i);
+        be32_put(key, stored);
         if (store_begin_write(self->store, &txn) != STATUS_OK ||
-            store_put(txn, STORE_CHUNK, slice_of(key, 4), slice_of(value, sizeof value)) !=
+            store_put(txn, STORE_CHUNK, slice_of(key, 4), slice_of(value, value_bytes)) !=
                 STATUS_OK)
             return 2;
         status = store_commit(txn);
+        if (status != STATUS_OK)
+            break;
     }
     if (status != STATUS_INTERNAL)
         return 3;
     if (store_begin_write(self->store, &txn) != STATUS_INTERNAL ||
         store_begin_read(self->store, &txn) != STATUS_INTERNAL ||
+        store_checkpoint(self->store) != STATUS_INTERNAL ||
         store_usage(self->store, &usage) != STATUS_INTERNAL ||
         store_backup(self->store, &copy) != STATUS_INTERNAL)
         return 4;
-    return 0;
+    return write(report, &stored, sizeof stored) == (ssize_t)sizeof stored ? 0 : 5;
 }
 
-static void test_S7_a_failed_write_ends_the_store_and_keeps_the_last_commit(void **state)
+static int log_past_file_limit(struct fixture *self, int report)
 {
-    struct fixture *self = *state;
+    return write_past_file_limit(self, report, 20000);
+}
+
+static int commit_past_file_limit(struct fixture *self, int report)
+{
+    return write_past_file_limit(self, report, 400000);
+}
+
+static size_t count_chunks(struct store *store)
+{
+    static struct store_row rows[1000];
+    struct store_txn *txn = must_begin(store);
+    size_t count;
+
+    assert_int_equal(store_scan(txn, STORE_CHUNK, SLICE_EMPTY, SLICE_EMPTY, rows, 1000, &count),
+                     STATUS_OK);
+    store_abort(txn);
+    return count;
+}
+
+static void check_failed_write(struct fixture *self, int (*body)(struct fixture *, int))
+{
+    uint32_t stored;
+    int report;
+    int how;
+    pid_t child;
 
     for (uint32_t n = 1; n <= 7; n++)
         assert_int_equal(write_batch(self->store, n), STATUS_OK);
     close_store(self);
-    assert_int_equal(run_child(self, write_past_file_limit), 0);
+    child = start_child(self, body, &report);
+    how = wait_for_child(child);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+    assert_int_equal(read(report, &stored, sizeof stored), sizeof stored);
+    (void)close(report);
     reopen_store(self);
     assert_int_equal(check_batches(self->store), 7);
+    assert_in_range(count_chunks(self->store), stored, stored + 1);
+}
+
+static void
+test_S7_a_failed_write_to_the_log_ends_the_store_and_keeps_what_was_committed(void **state)
+{
+    check_failed_write(*state, log_past_file_limit);
+}
+
+static void test_S7_a_failed_write_to_LMDB_ends_the_store_and_keeps_what_was_committed(void **state)
+{
+    check_failed_write(*state, commit_past_file_limit);
 }
 
 enum { CHILD_SKIPPED = 77 };
 
-/* In a mount namespace of its own: a disk of 1 MiB, that is made larger after it was full. */
+/* In a mount namespace of its own: a disk of 3 MiB, that is made larger after it was full. What
+ * was committed is there at any time, and after SIGKILL, also while the disk is full. */
 static int fill_small_disk(struct fixture *self, int report)
 {
     enum status status = STATUS_OK;
@@ -118,7 +164,7 @@ static int fill_small_disk(struct fixture *self, int report)
 
     (void)report;
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", self->directory, "tmpfs", 0, "size=1m") != 0)
+        mount("none", self->directory, "tmpfs", 0, "size=3m") != 0)
         return CHILD_SKIPPED;
     if (self->engine->open(self) != STATUS_OK)
         return 1;
@@ -139,17 +185,22 @@ static int fill_small_disk(struct fixture *self, int report)
     }
     if (status != STATUS_STORE_FULL)
         return 4;
-    if (store_usage(self->store, &usage) != STATUS_OK || usage.max_bytes > 1 << 20 ||
+    if (store_usage(self->store, &usage) != STATUS_OK || usage.max_bytes > 3 << 20 ||
         usage.used_bytes > usage.max_bytes)
         return 5;
-    if (mount(NULL, self->directory, NULL, MS_REMOUNT, "size=4m") != 0)
+    if (count_chunks(self->store) != stored)
+        return 10;
+    self->engine->restart(self);
+    if (count_chunks(self->store) != stored)
+        return 11;
+    if (mount(NULL, self->directory, NULL, MS_REMOUNT, "size=8m") != 0)
         return 6;
     for (uint32_t n = 1; n <= 20; n++) {
         if (write_batch(self->store, n) != STATUS_OK)
             return 7;
     }
-    store_close(self->store);
-    if (self->engine->open(self) != STATUS_OK)
+    self->engine->restart(self);
+    if (count_chunks(self->store) != stored)
         return 8;
     return check_batches(self->store) == 20 ? 0 : 9;
 }
@@ -228,8 +279,10 @@ static void test_a_file_that_rightly_ends_before_its_last_page_is_opened(void **
     MDB_envinfo info;
     MDB_env *env;
 
-    for (uint32_t n = 1; n <= 10; n++) /* leaves free pages, for the commit's own needs */
+    for (uint32_t n = 1; n <= 10; n++) { /* leaves free pages, for the commit's own needs */
         assert_int_equal(write_batch(self->store, n), STATUS_OK);
+        assert_int_equal(store_checkpoint(self->store), STATUS_OK);
+    }
     txn = must_begin(self->store);
     assert_int_equal(
         store_put(txn, STORE_CHUNK, slice_of_string("a"), slice_of(value, sizeof value)),
@@ -294,7 +347,8 @@ static void test_a_directory_that_can_not_be_is_refused_with_its_name(void **sta
 
 #define CASES(X)                                                                                   \
     X(test_S1_what_was_committed_survives_SIGKILL)                                                 \
-    X(test_S7_a_failed_write_ends_the_store_and_keeps_the_last_commit)                             \
+    X(test_S7_a_failed_write_to_the_log_ends_the_store_and_keeps_what_was_committed)               \
+    X(test_S7_a_failed_write_to_LMDB_ends_the_store_and_keeps_what_was_committed)                  \
     X(test_S6_a_full_disk_refuses_and_takes_writes_again_when_there_is_room)                       \
     X(test_a_file_cut_short_is_refused)                                                            \
     X(test_a_file_that_rightly_ends_before_its_last_page_is_opened)                                \

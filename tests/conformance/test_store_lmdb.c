@@ -26,8 +26,10 @@ static void test_S3_a_reader_keeps_its_snapshot_while_the_writer_commits(void **
     writer = must_begin(self->store);
     txn_put(writer, STORE_TASK, "a", "new");
     txn_put(writer, STORE_TASK, "b", "new");
-    assert_string_equal(value_of(self->store, STORE_TASK, "a"), "old");
+    assert_int_equal(store_get(reader, STORE_TASK, slice_of_string("a"), &value), STATUS_OK);
+    assert_true(slice_equal(value, slice_of_string("old")));
     must_commit(writer);
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(store_get(reader, STORE_TASK, slice_of_string("a"), &value), STATUS_OK);
     assert_true(slice_equal(value, slice_of_string("old")));
     assert_string_equal(keys_between(reader, STORE_TASK, "", "", 9), "a");
@@ -53,6 +55,7 @@ static void *run_backup(void *context)
     return NULL;
 }
 
+/* The copy waits for the writer's lock until the checkpoint at the end. */
 static void test_a_backup_made_beside_the_writer_is_a_store_as_of_one_commit(void **state)
 {
     struct fixture *self = *state;
@@ -68,9 +71,11 @@ static void test_a_backup_made_beside_the_writer_is_a_store_as_of_one_commit(voi
     fixture_path(self, "backup", backup.path);
     for (; n <= 20; n++)
         assert_int_equal(write_batch(self->store, n), STATUS_OK);
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(pthread_create(&thread, NULL, run_backup, &backup), 0);
     for (; n <= 60; n++)
         assert_int_equal(write_batch(self->store, n), STATUS_OK);
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(backup.status, STATUS_OK);
     fixture_path(self, "backup/data.mdb", file);
@@ -104,7 +109,11 @@ static void test_files_and_directory_are_private(void **state)
     static const struct {
         const char *name;
         mode_t mode;
-    } files[] = {{"db", 0700}, {"db/data.mdb", 0600}, {"db/lock.mdb", 0600}, {"db/LOCK", 0600}};
+    } files[] = {{"db", 0700},
+                 {"db/data.mdb", 0600},
+                 {"db/lock.mdb", 0600},
+                 {"db/LOCK", 0600},
+                 {"db/wal", 0600}};
     struct fixture *self = *state;
     struct error error = ERROR_NONE;
     int lock;
@@ -127,6 +136,7 @@ static void test_appended_records_fill_their_pages(void **state)
     struct store_usage before;
     struct store_usage after;
 
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(store_usage(self->store, &before), STATUS_OK);
     for (uint64_t batch = 0; batch < 10; batch++) {
         struct store_txn *txn = must_begin(self->store);
@@ -142,6 +152,7 @@ static void test_appended_records_fill_their_pages(void **state)
         }
         must_commit(txn);
     }
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(store_usage(self->store, &after), STATUS_OK);
     assert_in_range(after.used_bytes - before.used_bytes, 10000 * 264, 10000 * 264 * 115 / 100);
 }
@@ -169,11 +180,13 @@ static void test_queues_fill_their_pages_though_others_lie_behind_them(void **st
 
     for (uint8_t queue = 1; queue <= 10; queue++)
         put_tasks(self->store, queue, 0, 5);
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(store_usage(self->store, &before), STATUS_OK);
     for (uint32_t batch = 0; batch < 10; batch++) {
         for (uint8_t queue = 1; queue <= 10; queue++)
             put_tasks(self->store, queue, 5 + batch * 100, 100);
     }
+    assert_int_equal(store_checkpoint(self->store), STATUS_OK);
     assert_int_equal(store_usage(self->store, &after), STATUS_OK);
     assert_in_range(after.used_bytes - before.used_bytes, 10000 * 264, 10000 * 264 * 120 / 100);
 }

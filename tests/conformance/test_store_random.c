@@ -174,24 +174,25 @@ static void draw_operation(struct world *world)
                    key + 1 + (int)dice_below(&world->dice, (uint64_t)(MODEL_KEYS - key)));
 }
 
+/* Restarts and checkpoints come behind commits as well as behind aborts. */
 static void draw_end(struct world *world)
 {
-    uint64_t kind = dice_below(&world->dice, 100);
-
-    if (kind < 80) {
+    if (dice_below(&world->dice, 100) < 85) {
         must_commit(world->txn);
         world->committed = world->now;
     } else {
         store_abort(world->txn);
         world->now = world->committed;
     }
-    if (kind >= 95)
+    if (dice_below(&world->dice, 100) < 10)
         world->fixture->engine->restart(world->fixture);
+    else if (dice_below(&world->dice, 100) < 10)
+        assert_int_equal(store_checkpoint(world->fixture->store), STATUS_OK);
 }
 
 static void check_all(struct world *world)
 {
-    world->txn = must_begin_read(world->fixture->store);
+    world->txn = must_begin(world->fixture->store);
     for (int table = 0; table < MODEL_TABLES; table++) {
         for (int key = 0; key < MODEL_KEYS; key++)
             draw_get(world, table, key);

@@ -24,6 +24,9 @@
  *   K2  The log begins again only when a checkpoint is durable.
  *   K3  What only the log has is bounded: so are the pages that a checkpoint writes, and the time
  *       that a start takes.
+ *   K4  Where a checkpoint might find no room, the log is not used: a full store goes on as well as
+ *       LMDB does, and a start needs no room that nobody has. (Others may fill the disk meanwhile:
+ *       then the log keeps what it has until there is room again.)
  */
 #include "base/assert.h"
 #include "store/lmdb/lmdb_store.h"
@@ -31,6 +34,7 @@
 #define RECORD_BYTES_MAX (256u << 10) /* larger ones LMDB writes as fast */
 #define OPS_MAX 8192
 #define OPS_MIN 64
+#define PAGES_AN_OP 4 /* that it may change: a path from the root */
 /* What waits for a checkpoint takes a small part of the map. */
 #define MAP_PAGES_AN_OP 32
 #define MAP_BYTES_A_LOG_BYTE 64
@@ -54,11 +58,21 @@ void lmdb_bound_log(struct lmdb_store *self)
     self->changes.bytes_max = between(0, self->wal.bytes_max / 4, RECORD_BYTES_MAX);
 }
 
+void lmdb_look_for_room(struct lmdb_store *self)
+{
+    uint64_t wanted = self->ops_max * PAGES_AN_OP * self->page_bytes + self->wal.bytes_max;
+    struct store_usage usage;
+
+    self->has_room = lmdb_usage(&self->base, &usage) == STATUS_OK &&
+                     usage.used_bytes + wanted <= usage.max_bytes;
+}
+
 bool lmdb_fits_log(const struct lmdb_store *self)
 {
     const struct changes *changes = &self->changes;
 
-    return !changes->is_too_large && self->logged_ops + changes->count <= self->ops_max &&
+    return self->has_room && !changes->is_too_large &&
+           self->logged_ops + changes->count <= self->ops_max &&
            wal_has_room(&self->wal, changes->record.size);
 }
 
@@ -153,6 +167,7 @@ static int commit_writer(struct lmdb_store *self)
     self->marked_seq = self->wal.seq;
     self->logged_ops = 0;
     wal_restart(&self->wal); /* K2 */
+    lmdb_look_for_room(self);
     return 0;
 }
 

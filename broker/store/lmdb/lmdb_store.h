@@ -124,6 +124,7 @@ struct lmdb_store {
     uint64_t marked_seq; /* the last record of the log that LMDB's last commit has */
     uint64_t logged_ops; /* in the log since */
     uint64_t ops_max;
+    bool has_room; /* for what may wait in the log (K4 in checkpoint.c) */
 
     pthread_mutex_t copies_mutex;
     pthread_cond_t copies_begun;
@@ -193,6 +194,8 @@ int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;
 /* ---- the log and LMDB: checkpoint.c, mark.c, recover.c ---- */
 /* How much may wait in the log, from the map's size. */
 void lmdb_bound_log(struct lmdb_store *self);
+/* Whether what may wait has room in LMDB: sets has_room. */
+void lmdb_look_for_room(struct lmdb_store *self);
 /* Whether the log takes the open transaction's changes; takes them. STATUS_INTERNAL: unknown. */
 bool lmdb_fits_log(const struct lmdb_store *self);
 enum status lmdb_log(struct lmdb_store *self) MUST_USE;

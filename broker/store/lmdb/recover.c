@@ -43,6 +43,7 @@ enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct 
     if (status == STATUS_OK && !wal_is_empty(&self->wal))
         status = commit(self, directory, error);
     lmdb_drop_writer(self);
+    lmdb_look_for_room(self);
     return status;
 }
 

@@ -4,6 +4,9 @@
  */
 #include "store/lmdb/changes.h"
 
+#include <stdlib.h>
+
+#include "base/assert.h"
 #include "store/lmdb/wal.h"
 
 struct operation_head {
@@ -13,64 +16,62 @@ struct operation_head {
     uint32_t value_size;
 };
 
+bool changes_init(struct changes *self, size_t bytes_max)
+{
+    ASSERT(bytes_max % WAL_BLOCK_BYTES == 0);
+    self->record = malloc(bytes_max);
+    self->bytes_max = bytes_max;
+    return self->record != NULL;
+}
+
 void changes_deinit(struct changes *self)
 {
-    buffer_deinit(&self->record);
+    free(self->record);
 }
 
 void changes_begin(struct changes *self)
 {
-    self->record.size = 0;
-    self->record.failed = false;
+    self->size = WAL_HEAD_BYTES;
     self->count = 0;
     self->source = NULL;
-    self->is_too_large = buffer_reserve(&self->record, WAL_HEAD_BYTES) == NULL;
-    self->record.size = WAL_HEAD_BYTES;
+    self->is_too_large = false;
 }
 
 /* Room for the value is left behind the key. */
-static void note(struct changes *self, const struct change *change, size_t value_size)
+static void note(struct changes *self, struct operation_head head, struct slice key)
 {
-    struct operation_head head = {
-        .table = (uint8_t)change->table,
-        .kind = (uint8_t)change->kind,
-        .key_size = (uint16_t)change->key.size,
-        .value_size = (uint32_t)value_size,
-    };
-    size_t size = sizeof head + change->key.size + value_size;
-    uint8_t *at;
+    size_t size = sizeof head + key.size + head.value_size;
+    uint8_t *at = self->record + self->size;
 
     self->count++;
-    if (self->is_too_large)
-        return;
-    at = size > self->bytes_max - self->record.size ? NULL : buffer_reserve(&self->record, size);
-    if (at == NULL) {
+    if (self->is_too_large || size > self->bytes_max - self->size) {
         self->is_too_large = true;
         return;
     }
     memcpy(at, &head, sizeof head);
-    memcpy(at + sizeof head, change->key.data, change->key.size);
-    self->record.size += size;
+    memcpy(at + sizeof head, key.data, key.size);
+    self->size += size;
 }
 
 void changes_put(struct changes *self, enum store_table table, struct slice key, size_t size,
                  const uint8_t *memory)
 {
-    note(self, &(struct change){.table = table, .kind = CHANGE_PUT, .key = key}, size);
+    note(self,
+         (struct operation_head){(uint8_t)table, CHANGE_PUT, (uint16_t)key.size, (uint32_t)size},
+         key);
     self->source = self->is_too_large ? NULL : memory;
     self->value_size = size;
 }
 
 void changes_remove(struct changes *self, enum store_table table, struct slice key)
 {
-    note(self, &(struct change){.table = table, .kind = CHANGE_REMOVE, .key = key}, 0);
+    note(self, (struct operation_head){(uint8_t)table, CHANGE_REMOVE, (uint16_t)key.size, 0}, key);
 }
 
 void changes_fill(struct changes *self)
 {
     if (self->source != NULL && self->value_size > 0)
-        memcpy(self->record.data + self->record.size - self->value_size, self->source,
-               self->value_size);
+        memcpy(self->record + self->size - self->value_size, self->source, self->value_size);
     self->source = NULL;
 }
 

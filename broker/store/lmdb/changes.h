@@ -13,7 +13,6 @@
 #ifndef ACKD_STORE_LMDB_CHANGES_H
 #define ACKD_STORE_LMDB_CHANGES_H
 
-#include "base/buffer.h"
 #include "store/store.h"
 
 enum change_kind { CHANGE_PUT = 1, CHANGE_REMOVE = 2 };
@@ -26,14 +25,17 @@ struct change {
 };
 
 struct changes {
-    struct buffer record;  /* WAL_HEAD_BYTES to be filled in, then the operations */
-    size_t bytes_max;      /* of the record */
-    uint32_t count;        /* operations, those of a record that is too large included */
-    bool is_too_large;     /* for the log */
+    uint8_t *record; /* WAL_HEAD_BYTES to be filled in, then the operations */
+    size_t size;
+    size_t bytes_max;      /* of the record; a multiple of a block */
+    uint64_t count;        /* operations, those that the record has no room for included */
+    bool is_too_large;     /* for the record */
     const uint8_t *source; /* of the last put: where its value is filled in; NULL: taken over */
     size_t value_size;     /* its size: the record's last bytes */
 };
 
+/* Memory for a record of so many bytes; false: there is none. */
+bool changes_init(struct changes *self, size_t bytes_max) MUST_USE;
 void changes_deinit(struct changes *self);
 /* A new transaction begins. */
 void changes_begin(struct changes *self);

@@ -31,7 +31,7 @@
 #include "base/assert.h"
 #include "store/lmdb/lmdb_store.h"
 
-#define RECORD_BYTES_MAX (256u << 10) /* larger ones LMDB writes as fast */
+#define RECORD_BYTES_MAX (128u << 10) /* larger ones LMDB writes as fast */
 #define OPS_MAX 8192
 #define OPS_MIN 64
 #define PAGES_AN_OP 4 /* that it may change: a path from the root */
@@ -48,14 +48,20 @@ static uint64_t between(uint64_t least, uint64_t value, uint64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-void lmdb_bound_log(struct lmdb_store *self)
+static uint64_t blocks(uint64_t bytes)
 {
-    uint64_t bytes = self->map_bytes / MAP_BYTES_A_LOG_BYTE / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+    return bytes / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
+}
+
+bool lmdb_bound_log(struct lmdb_store *self)
+{
     uint64_t ops = self->map_bytes / self->page_bytes / MAP_PAGES_AN_OP;
 
-    self->wal.bytes_max = between(WAL_BYTES_MIN, bytes, WAL_BYTES_MAX);
+    self->wal.bytes_max =
+        between(WAL_BYTES_MIN, blocks(self->map_bytes / MAP_BYTES_A_LOG_BYTE), WAL_BYTES_MAX);
     self->ops_max = between(OPS_MIN, ops, OPS_MAX);
-    self->changes.bytes_max = between(0, self->wal.bytes_max / 4, RECORD_BYTES_MAX);
+    return changes_init(&self->changes,
+                        between(0, blocks(self->wal.bytes_max / 4), RECORD_BYTES_MAX));
 }
 
 void lmdb_look_for_room(struct lmdb_store *self)
@@ -73,12 +79,12 @@ bool lmdb_fits_log(const struct lmdb_store *self)
 
     return self->has_room && !changes->is_too_large &&
            self->logged_ops + changes->count <= self->ops_max &&
-           wal_has_room(&self->wal, changes->record.size);
+           wal_has_room(&self->wal, changes->size);
 }
 
 enum status lmdb_log(struct lmdb_store *self)
 {
-    int rc = wal_append(&self->wal, &self->changes.record);
+    int rc = wal_append(&self->wal, self->changes.record, self->changes.size);
 
     if (rc != 0)
         return lmdb_fail(self, rc, "log");

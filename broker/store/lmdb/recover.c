@@ -29,8 +29,7 @@ enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct 
     uint64_t id;
     int rc;
 
-    lmdb_bound_log(self);
-    rc = read_mark(self, &id, &self->marked_seq);
+    rc = lmdb_bound_log(self) ? read_mark(self, &id, &self->marked_seq) : ENOMEM;
     if (rc == MDB_NOTFOUND) {
         rc = make_log(self, directory);
         return rc == 0 ? commit(self, directory, error) : lmdb_explain(rc, directory, error);

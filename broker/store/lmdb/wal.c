@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/buffer.h"
 #include "base/file.h"
 
 #define FILE_MAGIC "ackdwal1"
@@ -195,32 +196,28 @@ static uint32_t crc_of_record(const uint8_t *record, size_t size)
     return crc32c(0, record + from, size - from);
 }
 
-int wal_append(struct wal *self, struct buffer *record)
+int wal_append(struct wal *self, uint8_t *record, size_t size)
 {
     struct record_head head = {
         .magic = RECORD_MAGIC,
         .id = self->id,
         .seq = self->seq + 1,
-        .size = (uint32_t)record->size,
+        .size = (uint32_t)size,
     };
-    size_t padding = whole_blocks(record->size) - record->size;
-    uint8_t *rest = buffer_reserve(record, padding);
+    size_t whole = whole_blocks(size);
     int rc;
 
-    ASSERT(wal_has_room(self, record->size));
-    if (rest == NULL)
-        return ENOMEM;
-    memset(rest, 0, padding);
-    memcpy(record->data, &head, sizeof head);
-    head.crc = crc_of_record(record->data, record->size);
-    memcpy(record->data, &head, sizeof head);
-    record->size += padding;
-    rc = write_all(self->file, record->data, record->size, self->at);
+    ASSERT(wal_has_room(self, size));
+    memcpy(record, &head, sizeof head);
+    memset(record + size, 0, whole - size);
+    head.crc = crc_of_record(record, size);
+    memcpy(record, &head, sizeof head);
+    rc = write_all(self->file, record, whole, self->at);
     if (rc == 0 && fdatasync(self->file) != 0)
         rc = errno;
     if (rc == 0) {
         self->seq++;
-        self->at += record->size;
+        self->at += whole;
     }
     return rc;
 }

@@ -29,7 +29,6 @@
 
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -59,9 +58,9 @@ void wal_close(struct wal *self);
 
 /* Whether there is room for a record with so many bytes, its head included. */
 bool wal_has_room(const struct wal *self, size_t size);
-/* Writes the record and flushes it. It has WAL_HEAD_BYTES to be filled in, then its operations. An
- * error: nobody knows whether the record is there. */
-int wal_append(struct wal *self, struct buffer *record) MUST_USE;
+/* Writes the record and flushes it. It has WAL_HEAD_BYTES to be filled in, then its operations, and
+ * memory to the end of its last block. An error: nobody knows whether the record is there. */
+int wal_append(struct wal *self, uint8_t *record, size_t size) MUST_USE;
 /* LMDB has all: begins at the first block. */
 void wal_restart(struct wal *self);
 /* Whether it has no record since then. */

@@ -34,7 +34,7 @@ SEED = 3
 HEAD_BYTES, OTHER_BYTES = 64, 32  # of a record, without --all
 STOPPED = "the opener ended with 1: ['opener: storage failed']"
 STEPS = 150  # calls of each client: leaves some hundred records
-LOG_RECORDS = 9  # of the log, the last among them
+LOG_RECORDS = 5  # of the log, the last among them
 FILES = ("data.mdb", "wal")
 
 

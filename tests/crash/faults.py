@@ -57,7 +57,7 @@ FAILURES = {
 }
 # What a refusal says that leaves open whether the call took place.
 UNKNOWN = ("unknown", "the request or its reply needs more memory")
-MALLOCS_TRIED = 150  # without --all
+TRIED_MAX = {"malloc": 150, "pread": 50}  # without --all; of the others all
 END_S = 10  # a broker that was asked to stop; far more than it needs
 ENDS_WELL = {0: "ended when asked to", 1: "stopped with exit 1"}
 # A start without memory ends so within libraries: LMDB 0.9.24 frees something twice when
@@ -139,10 +139,12 @@ class Patient:
             return None
 
     def had_io_error(self) -> bool:
-        """Of the store's: after one nothing may be served."""
+        """Of the store's: after one nothing may be served. When the store is closed nothing is, and
+        the log has what the last checkpoint should have brought in."""
         return (self._fault is not None and self._fault.failure == "EIO"
                 and self._fault.call in ("pwrite", "meta", "writev", "pread", "fdatasync")
-                and self.counts()[self._fault.call] >= self._fault.k)
+                and self.counts()[self._fault.call] >= self._fault.k
+                and "checkpoint_failed" not in self.log.read_text())
 
     def has_asserted(self) -> bool:
         return "ackd: bug at" in self.log.read_text()
@@ -329,7 +331,7 @@ def choose_faults(counts: dict[str, int], is_all: bool) -> list[Fault]:
         if is_all:
             faults += [Fault(call, k, *kind) for k in numbers for kind in kinds]
             continue
-        stride = max(1, counts[call] // MALLOCS_TRIED) if call == "malloc" else 1
+        stride = max(1, counts[call] // TRIED_MAX.get(call, counts[call] or 1))
         faults += [Fault(call, k, *kinds[k // stride % len(kinds)]) for k in numbers[::stride]]
     return faults
 

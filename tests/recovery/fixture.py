@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fixture.py DIR -- makes a data file of this ackd's format and a listing of what is in it.
+"""fixture.py DIR -- makes a store of this ackd's format and a listing of what is in it.
 
     ACKD_BUILD_DIR=build python3 tests/recovery/fixture.py tests/recovery/format-N
 
 Run once for each format, when it is new, and kept: brokers to come must read it (test_upgrade.py).
 
-  data.mdb.xz    the store of a broker that was stopped in order
+  data.mdb.xz    the store of a broker that was killed, and its log, which has what was committed
+  wal.xz         last (formats 2 and 3 have no log: their brokers were stopped in order)
   listing.json   each queue as its client's replies made it (crash/model.py): tasks with state,
                  fence, counters and lease token, sessions, checkpoints, results, dead letters;
                  bytes as the word that is repeated, and their size
@@ -24,8 +25,11 @@ sys.path += [str(TESTS / "support"), str(TESTS / "crash")]
 from broker import Broker  # noqa: E402
 from model import COUNTED, LEASED, Queue, Task  # noqa: E402
 from script import Client, now_ms  # noqa: E402
+from wal_file import log_records  # noqa: E402
 
 CLIENTS, STEPS = 3, 130
+LOG_RECORDS = 10  # at least
+FILES = ("data.mdb", "wal")
 BYTES = ("payload", "checkpoint", "result")
 WORD_BYTES = 4
 FIELDS = ("checkpoint", "result", "session", "dataset", "attributes", "priority", "failures",
@@ -59,18 +63,20 @@ def lacks(queues: list[Queue]) -> str:
     return ", ".join(missing)
 
 
-def save(directory: Path, file: bytes, queues: list[Queue], at_ms: int) -> None:
+def save(directory: Path, files: dict[str, bytes], queues: list[Queue], at_ms: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "data.mdb.xz").write_bytes(lzma.compress(file, preset=9 | lzma.PRESET_EXTREME))
+    for name, content in files.items():
+        (directory / f"{name}.xz").write_bytes(
+            lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     listing = {"at_unix_ms": at_ms, "queues": [as_json(queue) for queue in queues]}
     (directory / "listing.json").write_text(json.dumps(listing, indent=1, sort_keys=True) + "\n")
 
 
-def load(directory: Path) -> tuple[bytes, list[Queue], int]:
-    """The file, the queues, and the time at which they were so."""
+def load(directory: Path) -> tuple[dict[str, bytes], list[Queue], int]:
+    """The files, the queues, and the time at which they were so."""
     listing = json.loads((directory / "listing.json").read_text())
-    return (lzma.decompress((directory / "data.mdb.xz").read_bytes()),
-            [as_queue(queue) for queue in listing["queues"]], listing["at_unix_ms"])
+    files = {path.stem: lzma.decompress(path.read_bytes()) for path in directory.glob("*.xz")}
+    return (files, [as_queue(queue) for queue in listing["queues"]], listing["at_unix_ms"])
 
 
 def as_json(queue: Queue) -> dict:
@@ -98,12 +104,16 @@ def as_task(fields: dict) -> Task:
     return Task(**{"payload": b""} | values)
 
 
-def make() -> tuple[bytes, list[Queue], int]:
+def make() -> tuple[dict[str, bytes], list[Queue], int]:
     made = (make_one(seed) for seed in itertools.count(1))
-    return next(each for each in made if not lacks(each[1]))
+    return next(each for each in made if not lacks(each[1]) and is_in_use(each[0]))
 
 
-def make_one(seed: int) -> tuple[bytes, list[Queue], int]:
+def is_in_use(files: dict[str, bytes]) -> bool:
+    return len(log_records(files["wal"], files["data.mdb"])) >= LOG_RECORDS
+
+
+def make_one(seed: int) -> tuple[dict[str, bytes], list[Queue], int]:
     clients = [PlainClient(f"q{number}", seed * 100 + number) for number in range(CLIENTS)]
     with tempfile.TemporaryDirectory(prefix="ackd-fixture-") as directory:
         with Broker(Path(directory)) as broker:
@@ -111,8 +121,8 @@ def make_one(seed: int) -> tuple[bytes, list[Queue], int]:
                 client.connect(broker.port)
                 client.run(STEPS)
             at_ms = now_ms()
-            assert broker.stop() == 0, broker.process.log_end()
-        return ((Path(directory) / "data/shard-0/data.mdb").read_bytes(),
+        shard = Path(directory) / "data/shard-0"
+        return ({name: (shard / name).read_bytes() for name in FILES},
                 [client.queue for client in clients], at_ms)
 
 

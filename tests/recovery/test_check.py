@@ -10,6 +10,7 @@ from processes import BUILD
 sys.path.append(str(Path(__file__).resolve().parents[1] / "crash"))
 
 from mdb_file import records_of  # noqa: E402
+from wal_file import log_records  # noqa: E402
 
 
 def check(directory: Path, *flags: str) -> subprocess.CompletedProcess:
@@ -31,11 +32,42 @@ def make(directory: Path, *flags: str) -> Path:
 
 def test_a_sound_directory_is_read_and_left_as_it_is(tmp_path):
     data = make(tmp_path)
-    before = (data / "shard-0/data.mdb").read_bytes()
+    before = files_in(data)
     checked = check(data)
     assert checked.returncode == 0 and checked.stdout.endswith(" records read, 0 problems\n")
     assert int(checked.stdout.split()[0]) > 20
-    assert (data / "shard-0/data.mdb").read_bytes() == before
+    assert files_in(data) == before
+
+
+def files_in(data: Path) -> dict[str, bytes]:
+    return {name: (data / "shard-0" / name).read_bytes() for name in ("data.mdb", "wal")}
+
+
+def test_what_a_killed_broker_has_in_its_log_alone_is_read_too(tmp_path):
+    data = make(tmp_path)
+    before = int(check(data).stdout.split()[0])
+    with Broker(tmp_path) as broker:
+        broker.call("TaskService/Publish", queue="q",
+                    tasks=[{"taskId": f"u{number}"} for number in range(100)])
+        broker.kill()
+    files = files_in(data)
+    assert log_records(files["wal"], files["data.mdb"]), "all of it is in data.mdb"
+    checked = check(data)
+    assert checked.returncode == 0 and checked.stdout.endswith(" records read, 0 problems\n")
+    assert int(checked.stdout.split()[0]) >= before + 100
+
+
+def test_a_log_that_is_missing_or_damaged_is_told(tmp_path):
+    data = make(tmp_path)
+    log = data / "shard-0/wal"
+    content = log.read_bytes()
+    log.unlink()
+    checked = check(data)
+    assert checked.returncode == 1 and "lacks its file wal" in checked.stderr
+    assert not log.exists()
+    log.write_bytes(content[:17] + b"?" + content[18:])
+    checked = check(data)
+    assert checked.returncode == 1 and "wal" in checked.stderr and "is damaged" in checked.stderr
 
 
 def test_every_shard_that_is_there_is_read(tmp_path):

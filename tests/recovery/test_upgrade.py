@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data files of every format that this ackd must read, made by the ackd of their time (fixture.py)
+"""Stores of every format that this ackd must read, made by the ackd of their time (fixture.py)
 and kept here; and formats that it does not know."""
 import struct
 import subprocess
@@ -12,7 +12,7 @@ from processes import BUILD
 
 sys.path += [str(Path(__file__).resolve().parents[1] / "crash"), str(Path(__file__).parent)]
 
-from fixture import lacks, load  # noqa: E402
+from fixture import FILES, lacks, load  # noqa: E402
 from judge import Opener, goes_on, judge  # noqa: E402
 from mdb_file import records_of  # noqa: E402
 from model import DONE, Queue  # noqa: E402
@@ -20,21 +20,26 @@ from model import DONE, Queue  # noqa: E402
 FIXTURES = sorted(Path(__file__).parent.glob("format-*"))
 META_KEY = b"\1shard"  # table and key
 FORMAT_AT = 6  # in the meta record: crc32c(4) version(1) type(1) format(4)
-FORMAT = 3
+FORMAT = 4
 CRC32C = 0x82F63B78
 COUNTER_OF = {"ATTEMPT_END_FAILED": "failures", "ATTEMPT_END_PREEMPTED": "preemptions",
               "ATTEMPT_END_LOST": "losses", "ATTEMPT_END_EXPIRED": "losses"}
 
 
 @pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
-def kept(request) -> tuple[bytes, list[Queue], int]:
+def kept(request) -> tuple[dict[str, bytes], list[Queue], int]:
     return load(request.param)
 
 
-def place(file: bytes, data: Path) -> Path:
+def place(files: dict[str, bytes], data: Path) -> Path:
     (data / "shard-0").mkdir(parents=True)
-    (data / "shard-0/data.mdb").write_bytes(file)
+    for name, content in files.items():
+        (data / "shard-0" / name).write_bytes(content)
     return data
+
+
+def files_in(data: Path) -> dict[str, bytes]:
+    return {name: (data / "shard-0" / name).read_bytes() for name in FILES}
 
 
 def test_a_fixture_has_something_of_everything(kept):
@@ -42,9 +47,9 @@ def test_a_fixture_has_something_of_everything(kept):
 
 
 def test_every_task_lease_session_dead_letter_and_result_is_found(kept, tmp_path):
-    file, queues, at_ms = kept
+    files, queues, at_ms = kept
     opener = Opener(BUILD / "tests/crash/opener")
-    assert opener.open(place(file, tmp_path), at_ms) == ""
+    assert opener.open(place(files, tmp_path), at_ms) == ""
     wrong, found = judge(opener, {queue.name: [queue] for queue in queues})
     assert wrong == ""
     assert goes_on(opener, found) == "", "the workers of then can't go on"
@@ -53,8 +58,8 @@ def test_every_task_lease_session_dead_letter_and_result_is_found(kept, tmp_path
 
 
 def test_ackd_itself_starts_on_it_and_its_check_finds_nothing(kept, tmp_path):
-    file, queues, _ = kept
-    place(file, tmp_path / "data")
+    files, queues, _ = kept
+    place(files, tmp_path / "data")
     with Broker(tmp_path) as broker:
         assert "problemCount" not in broker.call("AdminService/Check")
         for queue in queues:
@@ -70,8 +75,8 @@ def test_ackd_itself_starts_on_it_and_its_check_finds_nothing(kept, tmp_path):
 
 
 def test_a_history_says_what_the_counters_say(tmp_path):
-    file, queues, _ = load(FIXTURES[-1])
-    place(file, tmp_path / "data")
+    files, queues, _ = load(FIXTURES[-1])
+    place(files, tmp_path / "data")
     with Broker(tmp_path) as broker:
         for queue in queues:
             for task in queue.tasks.values():
@@ -118,17 +123,25 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-@pytest.mark.parametrize("number, age", [(1, "an older"), (4, "a newer")])
+@pytest.mark.parametrize("number, age", [(1, "an older"), (5, "a newer")])
 def test_another_format_is_refused_with_what_to_do_and_left_as_it_is(tmp_path, number, age):
-    file, _, _ = load(FIXTURES[-1])
-    spoilt = of_format(file, number)
-    path = place(spoilt, tmp_path / "data") / "shard-0/data.mdb"
-    sentence = (f"format {number}, of {age} ackd, and this one reads formats 2 to 3: start the ackd "
-                "that wrote it, or restore a backup made by this one")
+    spoilt = ended(load(FIXTURES[-1])[0], tmp_path / "ended")
+    spoilt["data.mdb"] = of_format(spoilt["data.mdb"], number)
+    place(spoilt, tmp_path / "data")
+    sentence = (f"format {number}, of {age} ackd, and this one reads formats 2 to 4: start the "
+                "ackd that wrote it, or restore a backup made by this one")
     with pytest.raises(AssertionError, match=sentence):
         with Broker(tmp_path):
             pass
     checked = subprocess.run([BUILD / "broker/daemon/ackd", "--check", "--data-dir",
                               tmp_path / "data"], capture_output=True, text=True, check=False)
     assert checked.returncode == 1 and "the store has a format that is not read" in checked.stdout
-    assert path.read_bytes() == spoilt
+    assert files_in(tmp_path / "data") == spoilt
+
+
+def ended(files: dict[str, bytes], directory: Path) -> dict[str, bytes]:
+    """As after a broker that was stopped in order: the log has nothing that LMDB lacks."""
+    place(files, directory / "data")
+    with Broker(directory) as broker:
+        assert broker.stop() == 0
+    return files_in(directory / "data")

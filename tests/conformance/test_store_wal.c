@@ -8,6 +8,7 @@
  */
 #include <lmdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -555,7 +556,7 @@ static void test_S6_a_full_map_costs_nothing_of_what_only_the_log_has(void **sta
     struct fixture *self = *state;
     uint32_t stored;
 
-    limit_map(self, 8 << 20);
+    limit_map(self, 3 << 20);
     stored = fill_with_small_commits(self->store);
     assert_true(stored > 100);
     check_numbers(self->store, 0, stored - 1);
@@ -571,7 +572,7 @@ static void test_S6_a_full_map_takes_small_removals_and_then_writes_again(void *
     struct fixture *self = *state;
     uint32_t stored;
 
-    limit_map(self, 8 << 20);
+    limit_map(self, 3 << 20);
     stored = fill_with_small_commits(self->store);
     for (uint32_t number = 0; number < 50; number++)
         assert_int_equal(remove_one(self->store, number), STATUS_OK);
@@ -584,13 +585,103 @@ static void test_S6_a_full_map_takes_small_removals_and_then_writes_again(void *
     check_numbers(self->store, 50, stored + 24);
 }
 
+enum { EDGE_NUMBERS = 1000, EDGE_STEPS = 400 };
+
+/* Puts or removes some numbers in one commit; `present` is as after it. STATUS_STORE_FULL: nothing
+ * happened. */
+static enum status change_some(struct store *store, struct dice *dice, bool put,
+                               bool present[EDGE_NUMBERS])
+{
+    struct store_txn *txn = must_begin(store);
+    enum status status = STATUS_OK;
+    bool after[EDGE_NUMBERS];
+
+    memcpy(after, present, sizeof after);
+    for (uint64_t left = 1 + dice_below(dice, 12); left > 0 && status == STATUS_OK; left--) {
+        uint32_t number = (uint32_t)dice_below(dice, EDGE_NUMBERS);
+        uint8_t value[VALUE_BYTES];
+        uint8_t key[4];
+
+        be32_put(key, number);
+        memset(value, (int)number + 1, sizeof value);
+        if (put)
+            status = store_put(txn, STORE_CHUNK, slice_of(key, 4), slice_of(value, sizeof value));
+        else if (after[number])
+            status = store_remove(txn, STORE_CHUNK, slice_of(key, 4));
+        after[number] = put;
+    }
+    if (status != STATUS_OK) {
+        store_abort(txn);
+        return status;
+    }
+    status = store_commit(txn);
+    if (status == STATUS_OK)
+        memcpy(present, after, sizeof after);
+    return status;
+}
+
+static void check_present(struct store *store, const bool present[EDGE_NUMBERS])
+{
+    static struct store_row rows[EDGE_NUMBERS];
+    struct store_txn *txn = must_begin(store);
+    size_t count;
+    size_t seen = 0;
+
+    assert_int_equal(
+        store_scan(txn, STORE_CHUNK, SLICE_EMPTY, SLICE_EMPTY, rows, EDGE_NUMBERS, &count),
+        STATUS_OK);
+    for (uint32_t number = 0; number < EDGE_NUMBERS; number++) {
+        if (!present[number])
+            continue;
+        assert_true(seen < count);
+        assert_int_equal(be32_get(rows[seen].key.data), number);
+        assert_int_equal(rows[seen].value.data[VALUE_BYTES - 1], (uint8_t)(number + 1));
+        seen++;
+    }
+    assert_int_equal(seen, count);
+    store_abort(txn);
+}
+
+/* The map has room for less than half of the numbers: it is filled up, and partly emptied, in turn.
+ */
+static void test_S6_at_the_edge_of_a_full_map_every_start_finds_room(void **state)
+{
+    const char *seed = getenv("ACKD_TEST_SEED");
+    struct fixture *self = *state;
+    struct dice dice = {seed == NULL ? 1 : strtoull(seed, NULL, 10)};
+    bool present[EDGE_NUMBERS] = {false};
+    int empties_until = 0;
+    int logged = 0;
+    int refused = 0;
+
+    limit_map(self, 2 << 20);
+    for (int step = 0; step < EDGE_STEPS; step++) {
+        bool put = dice_below(&dice, 100) < (step >= empties_until ? 95 : 10);
+        enum status status = change_some(self->store, &dice, put, present);
+
+        assert_true(status == STATUS_OK || status == STATUS_STORE_FULL);
+        refused += status == STATUS_STORE_FULL;
+        if (status == STATUS_STORE_FULL && dice_below(&dice, 3) == 0)
+            empties_until = step + 30;
+        logged += store_is_behind(self->store);
+        if (dice_below(&dice, 10) == 0) {
+            self->engine->restart(self);
+            check_present(self->store, present);
+        }
+    }
+    check_present(self->store, present);
+    print_message("ACKD_TEST_SEED=%s: %d steps with a log, %d refused\n", seed == NULL ? "1" : seed,
+                  logged, refused);
+    assert_true(logged > 5 && refused > 5);
+}
+
 /* LMDB's transaction may be half changed, though none of the store's calls went well. */
 static void test_S6_a_first_write_refused_for_a_full_map_is_undone(void **state)
 {
     struct fixture *self = *state;
-    static uint8_t value[9 << 20];
+    static uint8_t value[4 << 20];
 
-    limit_map(self, 8 << 20);
+    limit_map(self, 3 << 20);
     for (uint32_t number = 0; number < 10; number++)
         assert_int_equal(put_one(self->store, number), STATUS_OK);
     for (int i = 0; i < 3; i++) {
@@ -824,6 +915,7 @@ static void test_a_backup_has_a_log_of_one_block_and_goes_on_with_it(void **stat
     X(test_S2_a_transaction_that_only_read_is_aborted_for_nothing)                                 \
     X(test_S6_a_full_map_costs_nothing_of_what_only_the_log_has)                                   \
     X(test_S6_a_full_map_takes_small_removals_and_then_writes_again)                               \
+    X(test_S6_at_the_edge_of_a_full_map_every_start_finds_room)                                    \
     X(test_S6_a_first_write_refused_for_a_full_map_is_undone)                                      \
     X(test_a_missing_log_is_refused)                                                               \
     X(test_a_log_of_no_bytes_or_less_than_its_head_is_refused)                                     \

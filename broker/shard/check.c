@@ -181,6 +181,8 @@ static struct counted *counted_of(struct checker *self, uint32_t queue, uint32_t
     counted = calloc(1, sizeof *counted);
     if (counted == NULL || !map_reserve(&self->counts, 1)) {
         free(counted);
+        self->failed = error_set(&self->call->call.error, STATUS_UNAVAILABLE,
+                                 "there is no memory for the counts of a check");
         return NULL;
     }
     counted->queue = queue;

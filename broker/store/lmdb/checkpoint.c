@@ -35,9 +35,9 @@
 #define OPS_MAX 8192
 #define OPS_MIN 64
 #define PAGES_AN_OP 4 /* that it may change: a path from the root */
-/* What waits for a checkpoint takes a small part of the map. */
-#define MAP_PAGES_AN_OP 32
-#define MAP_BYTES_A_LOG_BYTE 64
+/* What waits for a checkpoint takes a small part of the map, or of the disk. */
+#define PAGES_A_LOGGED_OP 32
+#define ROOM_A_LOG_BYTE 64
 
 static int commit_writer(struct lmdb_store *self);
 static int redo_all(struct lmdb_store *self);
@@ -55,11 +55,15 @@ static uint64_t blocks(uint64_t bytes)
 
 bool lmdb_bound_log(struct lmdb_store *self)
 {
-    uint64_t ops = self->map_bytes / self->page_bytes / MAP_PAGES_AN_OP;
+    struct store_usage usage;
+    uint64_t log_bytes;
 
-    self->wal.bytes_max =
-        between(WAL_BYTES_MIN, blocks(self->map_bytes / MAP_BYTES_A_LOG_BYTE), WAL_BYTES_MAX);
-    self->ops_max = between(OPS_MIN, ops, OPS_MAX);
+    if (lmdb_usage(&self->base, &usage) != STATUS_OK)
+        return false;
+    log_bytes = blocks(usage.max_bytes / ROOM_A_LOG_BYTE);
+    self->wal.bytes_max = between(WAL_BYTES_MIN, log_bytes, WAL_BYTES_MAX);
+    self->ops_max =
+        between(OPS_MIN, usage.max_bytes / self->page_bytes / PAGES_A_LOGGED_OP, OPS_MAX);
     return changes_init(&self->changes,
                         between(0, blocks(self->wal.bytes_max / 4), RECORD_BYTES_MAX));
 }

@@ -192,7 +192,8 @@ void lmdb_forget(struct lmdb_store *self);
 int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;
 
 /* ---- the log and LMDB: checkpoint.c, mark.c, recover.c ---- */
-/* How much may wait in the log, from the map's size. False: no memory. */
+/* How much may wait in the log, from the room that the map and the disk have. False: no memory, or
+ * the store failed. */
 bool lmdb_bound_log(struct lmdb_store *self) MUST_USE;
 /* Whether what may wait has room in LMDB: sets has_room. */
 void lmdb_look_for_room(struct lmdb_store *self);

@@ -153,7 +153,14 @@ static void test_S7_a_failed_write_to_LMDB_ends_the_store_and_keeps_what_was_com
 
 enum { CHILD_SKIPPED = 77 };
 
-/* In a mount namespace of its own: a disk of 3 MiB, that is made larger after it was full. What
+/* In a mount namespace of its own; false: no right to mount. */
+static bool mount_disk(struct fixture *self, const char *options)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", self->directory, "tmpfs", 0, options) == 0;
+}
+
+/* A disk of 3 MiB, that is made larger after it was full. What
  * was committed is there at any time, and after SIGKILL, also while the disk is full. */
 static int fill_small_disk(struct fixture *self, int report)
 {
@@ -163,8 +170,7 @@ static int fill_small_disk(struct fixture *self, int report)
     struct store_usage usage;
 
     (void)report;
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", self->directory, "tmpfs", 0, "size=3m") != 0)
+    if (!mount_disk(self, "size=3m"))
         return CHILD_SKIPPED;
     if (self->engine->open(self) != STATUS_OK)
         return 1;
@@ -205,17 +211,73 @@ static int fill_small_disk(struct fixture *self, int report)
     return check_batches(self->store) == 20 ? 0 : 9;
 }
 
-static void test_S6_a_full_disk_refuses_and_takes_writes_again_when_there_is_room(void **state)
+/* Somebody else's, with all the room that is left. */
+static bool fill_disk(struct fixture *self, char path[PATH_MAX])
 {
-    struct fixture *self = *state;
+    static const uint8_t page[4096];
+    int file;
+
+    fixture_path(self, "others", path);
+    file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        return false;
+    while (write(file, page, sizeof page) == (ssize_t)sizeof page)
+        ;
+    return close(file) == 0;
+}
+
+/* The disk has room for the log's commits in LMDB until others take it: then a checkpoint fails,
+ * and the log keeps what it has. */
+static int fill_disk_beside_log(struct fixture *self, int report)
+{
+    char others[PATH_MAX];
+    uint32_t n = 1;
+
+    (void)report;
+    if (!mount_disk(self, "size=16m"))
+        return CHILD_SKIPPED;
+    if (self->engine->open(self) != STATUS_OK)
+        return 1;
+    for (; n <= 8; n++) {
+        if (write_batch(self->store, n) != STATUS_OK)
+            return 2;
+    }
+    if (!store_is_behind(self->store) || !fill_disk(self, others))
+        return 3;
+    for (int i = 0; i < 3; i++) {
+        if (store_checkpoint(self->store) != STATUS_STORE_FULL)
+            return 4;
+        if (!store_is_behind(self->store) || check_batches(self->store) != n - 1)
+            return 5;
+        if (write_batch(self->store, n) == STATUS_OK) /* the log has room */
+            n++;
+    }
+    if (unlink(others) != 0)
+        return 6;
+    self->engine->restart(self);
+    return check_batches(self->store) == n - 1 ? 0 : 7;
+}
+
+static void run_on_small_disk(struct fixture *self, int (*body)(struct fixture *, int))
+{
     int code;
 
     close_store(self);
-    code = run_child(self, fill_small_disk);
+    code = run_child(self, body);
     reopen_store(self);
     if (code == CHILD_SKIPPED)
         skip(); /* no right to mount */
     assert_int_equal(code, 0);
+}
+
+static void test_S6_a_full_disk_refuses_and_takes_writes_again_when_there_is_room(void **state)
+{
+    run_on_small_disk(*state, fill_small_disk);
+}
+
+static void test_S6_a_disk_that_others_fill_costs_nothing_of_what_only_the_log_has(void **state)
+{
+    run_on_small_disk(*state, fill_disk_beside_log);
 }
 
 static void expect_open_refused(struct fixture *self, const char *path, enum status expected,
@@ -352,6 +414,7 @@ static void test_a_directory_that_can_not_be_is_refused_with_its_name(void **sta
     X(test_S7_a_failed_write_to_the_log_ends_the_store_and_keeps_what_was_committed)               \
     X(test_S7_a_failed_write_to_LMDB_ends_the_store_and_keeps_what_was_committed)                  \
     X(test_S6_a_full_disk_refuses_and_takes_writes_again_when_there_is_room)                       \
+    X(test_S6_a_disk_that_others_fill_costs_nothing_of_what_only_the_log_has)                      \
     X(test_a_file_cut_short_is_refused)                                                            \
     X(test_a_file_that_rightly_ends_before_its_last_page_is_opened)                                \
     X(test_a_file_that_is_no_store_is_refused)                                                     \

@@ -243,6 +243,8 @@ static void note_commit(struct shard *shard, int64_t begun_ns)
     batch->commit_ns += now_ns - begun_ns;
     shard->commits++;
     histogram_add(&histograms->commit_ns, &scale_ns, now_ns - begun_ns);
+    if (shard->store->flush_ns > 0)
+        histogram_add(&histograms->flush_ns, &scale_ns, shard->store->flush_ns);
     histogram_add(&histograms->batch_ns, &scale_ns, now_ns - batch->begun_ns);
     histogram_add(&histograms->batch_commands, &scale_commands,
                   shard->commands - batch->commands_before);

@@ -417,11 +417,13 @@ extern const struct histogram_scale scale_commands; /* of commands a batch */
 struct shard_histograms {
     struct histogram batch_ns;       /* from a batch's begin until it is durable */
     struct histogram commit_ns;      /* the store's part of it: writing and flushing */
+    struct histogram flush_ns;       /* of that, the flush of commits that the log took */
     struct histogram batch_commands; /* 0: only what was due by itself */
 };
 struct shard_stats {
     int shard;
     int64_t commits;
+    int64_t checkpoints;
     int64_t commands;
     int64_t queues;
     int64_t sessions;

@@ -17,6 +17,7 @@ enum status shard_read_stats(struct shard *self, struct shard_stats *ret)
 
     ret->shard = self->options.index;
     ret->commits = self->commits;
+    ret->checkpoints = self->store->checkpoints;
     ret->commands = self->commands;
     ret->queues = self->queue_count - self->deleting_count;
     ret->sessions = (int64_t)self->sessions.count;

@@ -120,6 +120,9 @@ struct store_ops {
 /* Engines embed these as their first member. */
 struct store {
     const struct store_ops *ops;
+    /* Of engines that keep a log; the owning thread's. */
+    int64_t flush_ns;    /* how long the last commit's flush of it took; 0: it needed none */
+    int64_t checkpoints; /* made since the store was opened */
 };
 struct store_txn {
     struct store *store;

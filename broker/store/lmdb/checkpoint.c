@@ -93,6 +93,7 @@ enum status lmdb_log(struct lmdb_store *self)
     if (rc != 0)
         return lmdb_fail(self, rc, "log");
     self->logged_ops += self->changes.count;
+    self->base.flush_ns = self->wal.flush_ns;
     return STATUS_OK;
 }
 
@@ -174,6 +175,7 @@ static int commit_writer(struct lmdb_store *self)
         lmdb_forget(self);
         return rc;
     }
+    self->base.checkpoints++;
     self->marked_seq = self->wal.seq;
     self->logged_ops = 0;
     wal_restart(&self->wal); /* K2 */

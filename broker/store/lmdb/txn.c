@@ -51,6 +51,7 @@ enum status lmdb_commit(struct store_txn *base)
 
     ASSERT(self->is_writing);
     changes_fill(&self->changes);
+    self->base.flush_ns = 0;
     if (self->changes.count > 0)
         status = lmdb_fits_log(self) ? lmdb_log(self) : lmdb_commit_writer(self);
     end_writing(self);

@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 #define FILE_MAGIC "ackdwal1"
@@ -205,6 +206,7 @@ int wal_append(struct wal *self, uint8_t *record, size_t size)
         .size = (uint32_t)size,
     };
     size_t whole = whole_blocks(size);
+    int64_t begun_ns;
     int rc;
 
     ASSERT(wal_has_room(self, size));
@@ -213,8 +215,10 @@ int wal_append(struct wal *self, uint8_t *record, size_t size)
     head.crc = crc_of_record(record, size);
     memcpy(record, &head, sizeof head);
     rc = write_all(self->file, record, whole, self->at);
+    begun_ns = clock_monotonic_ns();
     if (rc == 0 && fdatasync(self->file) != 0)
         rc = errno;
+    self->flush_ns = clock_monotonic_ns() - begun_ns;
     if (rc == 0) {
         self->seq++;
         self->at += whole;

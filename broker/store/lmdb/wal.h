@@ -45,6 +45,7 @@ struct wal {
     uint64_t seq;       /* of the last record */
     uint64_t bytes_max; /* of the file; set before it is opened */
     uint64_t at;        /* where the next record goes */
+    int64_t flush_ns;   /* how long the last flush took */
 };
 
 /* Makes the file, of so many bytes, and its name durable. An older one is replaced. */

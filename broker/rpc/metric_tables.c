@@ -117,6 +117,8 @@
       "Of that, the store's commit: writing and fsync")                                            \
     X(flush_ns, "ackd_shard_flush_seconds", scale_ns, 1e-9,                                        \
       "Of that, the disk's flush of what went to the log; checkpoints flush within LMDB")          \
+    X(checkpoint_ns, "ackd_shard_checkpoint_seconds", scale_ns, 1e-9,                              \
+      "Of checkpoints between two batches, which wait for them")                                   \
     X(batch_commands, "ackd_shard_batch_commands", scale_commands, 1,                              \
       "Commands that shared a commit; 0: only what was due by itself")
 

@@ -17,8 +17,8 @@
  * waiters, which nothing else might come to serve.
  *
  * A batch that only reads uses a write transaction as well, and aborts it: snapshots may be older
- * (S3 in store.h). What the store's log holds is brought into its tables when the shard has had
- * nothing to do for a moment (batch_checkpoint).
+ * (S3 in store.h). What the store's log holds is brought into its tables between two batches, at
+ * most a second after the first commit that only the log has (batch_checkpoint).
  *
  * If a commit fails otherwise, nobody knows what is on the disk. Then the shard fails for good:
  * its calls are answered as unknown and `on_failure` ends the process.
@@ -67,10 +67,14 @@ static void plan_checkpoint(struct shard *shard)
 
 enum status batch_checkpoint(struct shard *shard)
 {
+    int64_t begun_ns = clock_monotonic_ns();
     enum status status = shard->failed ? STATUS_INTERNAL : store_checkpoint(shard->store);
+    int64_t took_ns = clock_monotonic_ns() - begun_ns;
 
     if (status == STATUS_INTERNAL)
         fail_for_good(shard);
+    histogram_add(&shard->histograms.checkpoint_ns, &scale_ns, took_ns);
+    shard->batch.commit_ns += took_ns;
     shard->checkpoint_ms = INT64_MAX; /* or again in a while, if there was no room */
     plan_checkpoint(shard);
     return status;

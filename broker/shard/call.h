@@ -418,6 +418,7 @@ struct shard_histograms {
     struct histogram batch_ns;       /* from a batch's begin until it is durable */
     struct histogram commit_ns;      /* the store's part of it: writing and flushing */
     struct histogram flush_ns;       /* of that, the flush of commits that the log took */
+    struct histogram checkpoint_ns;  /* between batches: the log is brought in */
     struct histogram batch_commands; /* 0: only what was due by itself */
 };
 struct shard_stats {

@@ -11,9 +11,9 @@
  *   gathered  |..A+B --|..A+B --|..A+B --|            a caller's cycle: 1 commit, 1 round trip
  *
  * So a batch that follows another is open until as many calls came as were answered or had come by
- * then, but at most for as long as that one took, and never longer than MOST_NS. Meanwhile it runs
- * what has come, a quarter at a time: the work of the first is done while the last are still on
- * their way, and to wake up for each of many would cost more than it gains.
+ * then, but at most half as long again as that one took, and never longer than MOST_NS. Meanwhile
+ * it runs what has come, a half at a time: the work of the first is done while the last are still
+ * on their way, and to wake up for each of many would cost more than it gains.
  *
  * Where a batch has long work besides its commit, bringing the callers back takes longer than it
  * may be open, and two groups that take turns use two cores. Such a batch begins when all are there
@@ -28,7 +28,7 @@
 
 #define MOST_NS INT64_C(500000)
 #define LONG_WORK_NS INT64_C(600000)
-#define STEPS 4
+#define STEPS 2
 #define SKIPS_MAX 128
 
 void gather_begin(struct gather *self, const struct gather_batch *last)
@@ -48,6 +48,7 @@ void gather_begin(struct gather *self, const struct gather_batch *last)
     }
     self->wanted = calls;
     self->step = took_ns - last->commit_ns < LONG_WORK_NS ? (calls + STEPS - 1) / STEPS : calls;
+    took_ns += took_ns / 2;
     self->until_ns = last->ended_ns + (took_ns < MOST_NS ? took_ns : MOST_NS);
 }
 

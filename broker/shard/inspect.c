@@ -89,9 +89,11 @@ static const char *start(struct shard *self, struct inspection *inspection)
         return "the broker is stopping";
     if (batch_checkpoint(self) != STATUS_OK)
         return "the store can't take in its log now; try again when it has room";
-    return errand_start(&self->inspector, inspector_main, inspection)
-               ? NULL
-               : "no thread can be started for it";
+    store_expect_backup(self->store, &inspection->call->copy, inspection->run == run_backup);
+    if (errand_start(&self->inspector, inspector_main, inspection))
+        return NULL;
+    store_expect_backup(self->store, &inspection->call->copy, false);
+    return "no thread can be started for it";
 }
 
 void inspect_start(struct shard *self, struct inspection *inspection)

@@ -143,6 +143,7 @@ static void *thread_main(void *argument)
     self->take_more = NULL;
     wait_drain(self); /* nobody waits any more: shard_stop comes after the faces have gone */
     shard_step(self);
+    store_leave(self->store);
     return NULL;
 }
 

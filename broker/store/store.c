@@ -54,6 +54,16 @@ enum status store_checkpoint(struct store *self)
     return self->ops->checkpoint(self);
 }
 
+void store_leave(struct store *self)
+{
+    self->ops->leave(self);
+}
+
+void store_expect_backup(struct store *self, struct store_copy *copy, bool expected)
+{
+    self->ops->expect_backup(self, copy, expected);
+}
+
 bool store_is_behind(const struct store *self)
 {
     return self->ops->is_behind(self);

@@ -94,6 +94,7 @@ struct store_copy {
     uint64_t bytes_per_s;    /* at most, unless the store grows much meanwhile; 0: no bound */
     const atomic_bool *stop; /* once it is true the copy is given up; NULL: it is not */
     uint64_t bytes;          /* out: copied */
+    bool expected;           /* store_expect_backup has been called for it */
 };
 
 struct store_txn;
@@ -106,6 +107,8 @@ struct store_ops {
     void (*abort)(struct store_txn *);
     enum status (*checkpoint)(struct store *);
     bool (*is_behind)(const struct store *);
+    void (*leave)(struct store *);
+    void (*expect_backup)(struct store *, struct store_copy *copy, bool expected);
     enum status (*get_many)(struct store_txn *, struct store_read *reads, size_t count);
     enum status (*scan)(struct store_txn *, enum store_table, struct slice from, struct slice to,
                         struct store_row *ret_rows, size_t rows_max, size_t *ret_count);
@@ -147,6 +150,10 @@ enum status store_checkpoint(struct store *self) MUST_USE;
 /* Whether there is something to bring in. */
 bool store_is_behind(const struct store *self);
 
+/* The owning thread goes: a checkpoint if it can be made, and nothing stays open. Another thread
+ * may own the store from then on. */
+void store_leave(struct store *self);
+
 enum status store_get(struct store_txn *txn, enum store_table table, struct slice key,
                       struct slice *ret_value) MUST_USE;
 /* Many at once; each says whether it was found. */
@@ -155,7 +162,8 @@ enum status store_get_many(struct store_txn *txn, struct store_read *reads, size
 enum status store_scan(struct store_txn *txn, enum store_table table, struct slice from,
                        struct slice to, struct store_row *ret_rows, size_t rows_max,
                        size_t *ret_count) MUST_USE;
-/* Makes or replaces a record of `size` bytes and gives its memory to fill (S5). size >= 1. */
+/* Makes or replaces a record of `size` bytes and gives its memory to fill (S5). size >= 1. The key,
+ * here and below, may not be a slice that this transaction gave out. */
 enum status store_reserve(struct store_txn *txn, enum store_table table, struct slice key,
                           size_t size, uint8_t **ret_value) MUST_USE;
 /* The same with the bytes at hand, which may not be a slice that this transaction gave out; an
@@ -168,11 +176,16 @@ enum status store_remove(struct store_txn *txn, enum store_table table, struct s
 /* As of the last checkpoint. Any thread. */
 enum status store_usage(struct store *self, struct store_usage *ret_usage) MUST_USE;
 /* Copies the last checkpoint into a directory, synced, while writers go on. Any thread, but not one
- * that has a write transaction open. STATUS_INVALID: the directory exists or can't be made;
- * STATUS_STORE_FULL: no room there, or too little for what the store grows by meanwhile;
- * STATUS_UNAVAILABLE: it can't be written there, or was stopped (logged); STATUS_UNIMPLEMENTED: the
- * engine keeps nothing on disk. Nothing is left behind by a failure, and the store goes on. */
+ * that has a write transaction open, and the owning one only after a checkpoint. STATUS_INVALID:
+ * the directory exists or can't be made; STATUS_STORE_FULL: no room there, or too little for what
+ * the store grows by meanwhile; STATUS_UNAVAILABLE: it can't be written there, or was stopped
+ * (logged); STATUS_UNIMPLEMENTED: the engine keeps nothing on disk. Nothing is left behind by a
+ * failure, and the store goes on. */
 enum status store_backup(struct store *self, struct store_copy *copy) MUST_USE;
+/* The owning thread says so when a backup will be made on another: before its own next transaction,
+ * which waits until that has begun, and after a checkpoint, so that it finds the store at rest. Or
+ * takes it back, if the backup will not be made. */
+void store_expect_backup(struct store *self, struct store_copy *copy, bool expected);
 /* Ends the store, with a checkpoint if it can; no transaction may be open. NULL is nothing. */
 void store_close(struct store *self);
 

@@ -51,41 +51,82 @@ struct copy {
     int reader_rc;     /* LMDB's thread's; 0, an errno or LMDB's error */
 };
 
+static enum status make_backup(struct copy *self);
 static void count_beginning(struct copy *self, bool beginning);
 static int copy_to(struct copy *self, const char *directory);
+static void remove_copy(const char *directory);
 static void close_if_open(int *fd);
 
 enum status lmdb_backup(struct store *base, struct store_copy *wanted)
 {
     struct copy self = {
-        .store = lmdb_store_of(base), .wanted = wanted, .in = -1, .out = -1, .file = -1};
+        .store = lmdb_store_of(base),
+        .wanted = wanted,
+        .in = -1,
+        .out = -1,
+        .file = -1,
+        .is_beginning = wanted->expected,
+    };
+    enum status status = atomic_load(&self.store->failed) ? STATUS_INTERNAL : make_backup(&self);
+
+    count_beginning(&self, false);
+    return status;
+}
+
+static enum status make_backup(struct copy *self)
+{
+    const char *directory = self->wanted->directory;
     char path[PATH_MAX];
     int rc;
 
-    if (atomic_load(&self.store->failed))
-        return STATUS_INTERNAL;
-    if (snprintf(path, sizeof path, "%s/data.mdb", wanted->directory) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/data.mdb", directory) >= (int)sizeof path)
         return STATUS_INVALID;
-    if (mkdir(wanted->directory, 0700) != 0)
+    if (mkdir(directory, 0700) != 0)
         return errno == ENOSPC || errno == EDQUOT ? STATUS_STORE_FULL : STATUS_INVALID;
-    self.file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    rc = self.file < 0 ? errno : copy_to(&self, wanted->directory);
-    close_if_open(&self.in);
-    close_if_open(&self.out);
-    close_if_open(&self.file);
-    wanted->bytes = self.copied;
+    self->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    rc = self->file < 0 ? errno : copy_to(self, directory);
+    close_if_open(&self->in);
+    close_if_open(&self->out);
+    close_if_open(&self->file);
+    self->wanted->bytes = self->copied;
     if (rc == 0)
-        rc = wal_create(wanted->directory, self.store->wal.id, WAL_BLOCK_BYTES);
+        rc = wal_create(directory, self->store->wal.id);
     if (rc == 0)
-        rc = directory_sync(wanted->directory);
+        rc = directory_sync(directory);
     if (rc == 0)
         return STATUS_OK;
 
-    (void)unlink(path);
-    (void)rmdir(wanted->directory);
-    LOG_WARN("backup_failed", LOG_STRING("directory", wanted->directory),
-             LOG_STRING("error", mdb_strerror(rc)), LOG_INT("copied_bytes", (int64_t)self.copied));
+    remove_copy(directory);
+    LOG_WARN("backup_failed", LOG_STRING("directory", directory),
+             LOG_STRING("error", mdb_strerror(rc)), LOG_INT("copied_bytes", (int64_t)self->copied));
     return rc == ENOSPC || rc == EDQUOT ? STATUS_STORE_FULL : STATUS_UNAVAILABLE;
+}
+
+static void remove_copy(const char *directory)
+{
+    static const char *const names[] = {"data.mdb", "wal"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (snprintf(path, sizeof path, "%s/%s", directory, names[i]) < (int)sizeof path)
+            (void)unlink(path);
+    }
+    (void)rmdir(directory);
+}
+
+static void count_copies(struct lmdb_store *self, int more)
+{
+    pthread_mutex_lock(&self->copies_mutex);
+    self->copies_beginning += more;
+    pthread_cond_broadcast(&self->copies_begun);
+    pthread_mutex_unlock(&self->copies_mutex);
+}
+
+void lmdb_expect_backup(struct store *base, struct store_copy *copy, bool expected)
+{
+    if (copy->expected != expected)
+        count_copies(lmdb_store_of(base), expected ? 1 : -1);
+    copy->expected = expected;
 }
 
 void lmdb_let_copies_begin(struct lmdb_store *self)
@@ -98,15 +139,9 @@ void lmdb_let_copies_begin(struct lmdb_store *self)
 
 static void count_beginning(struct copy *self, bool beginning)
 {
-    struct lmdb_store *store = self->store;
-
-    if (self->is_beginning == beginning)
-        return;
+    if (self->is_beginning != beginning)
+        count_copies(self->store, beginning ? 1 : -1);
     self->is_beginning = beginning;
-    pthread_mutex_lock(&store->copies_mutex);
-    store->copies_beginning += beginning ? 1 : -1;
-    pthread_cond_broadcast(&store->copies_begun);
-    pthread_mutex_unlock(&store->copies_mutex);
 }
 
 static void close_if_open(int *fd)
@@ -254,10 +289,8 @@ static int copy_to(struct copy *self, const char *directory)
     self->out = ends[1];
     count_beginning(self, true);
     rc = thread_start(&reader, reader_main, self); /* no signals: EPIPE says enough */
-    if (rc != 0) {
-        count_beginning(self, false);
+    if (rc != 0)
         return rc;
-    }
     rc = move_all(self);
     close_if_open(&self->in); /* if we gave up: the reader's next write fails */
     (void)pthread_join(reader, NULL);

@@ -8,19 +8,21 @@
  *
  *   store_commit        log     log     log    LMDB     log
  *   LMDB's        |---- c1 ---- c2 ---- c3 ---- c4 ---|---- c5 ----
- *   the mark      0                                   3
+ *   numbers       7     8       9       10     11    |  12
+ *   the mark      7                                    11
  *
  * A checkpoint is made by a commit that is too large for the log, or for which it has no room, or
- * that comes when many operations wait (their pages are in memory); and by the store's owner when
- * it has nothing else to do. It stores the mark (mark.c): the number of the last record that LMDB
- * has.
+ * that comes when many operations wait (their pages are in memory); and by the store's owner,
+ * before a commit is in the log alone for long. It takes a number itself, and stores it as the mark
+ * (mark.c): LMDB has what the log has up to that number. The first also makes the log.
  *
  * What only the log has is applied again where LMDB's transaction had to be given up: at an abort,
  * after a checkpoint for which there was no room, and when a store is opened (recover.c).
  *
  * Invariants
  *   K1  LMDB's open transaction holds the last checkpoint, all records of the log since, and what
- *       the store's open transaction has changed. Where none is open, the log is empty.
+ *       the store's open transaction has changed. Where none is open, the log is empty, or the
+ *       owner has left (lmdb_leave).
  *   K2  The log begins again only when a checkpoint is durable.
  *   K3  What only the log has is bounded: so are the pages that a checkpoint writes, and the time
  *       that a start takes.
@@ -28,7 +30,10 @@
  *       LMDB does, and a start needs no room that nobody has. (Others may fill the disk meanwhile:
  *       then the log keeps what it has until there is room again.)
  */
+#include <errno.h>
+
 #include "base/assert.h"
+#include "base/log.h"
 #include "store/lmdb/lmdb_store.h"
 
 #define RECORD_BYTES_MAX (128u << 10) /* larger ones LMDB writes as fast */
@@ -40,7 +45,6 @@
 #define ROOM_A_LOG_BYTE 64
 
 static int commit_writer(struct lmdb_store *self);
-static int redo_all(struct lmdb_store *self);
 static int apply(void *context, struct slice operations);
 
 static uint64_t between(uint64_t least, uint64_t value, uint64_t most)
@@ -53,19 +57,23 @@ static uint64_t blocks(uint64_t bytes)
     return bytes / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
 }
 
-bool lmdb_bound_log(struct lmdb_store *self)
+enum status lmdb_bound_log(struct lmdb_store *self, const char *directory, struct error *error)
 {
     struct store_usage usage;
     uint64_t log_bytes;
 
     if (lmdb_usage(&self->base, &usage) != STATUS_OK)
-        return false;
+        return lmdb_explain(EIO, directory, error);
     log_bytes = blocks(usage.max_bytes / ROOM_A_LOG_BYTE);
     self->wal.bytes_max = between(WAL_BYTES_MIN, log_bytes, WAL_BYTES_MAX);
     self->ops_max =
         between(OPS_MIN, usage.max_bytes / self->page_bytes / PAGES_A_LOGGED_OP, OPS_MAX);
-    return changes_init(&self->changes,
-                        between(0, blocks(self->wal.bytes_max / 4), RECORD_BYTES_MAX));
+    self->directory = strdup(directory);
+    if (self->directory == NULL ||
+        !changes_init(&self->changes,
+                      between(0, blocks(self->wal.bytes_max / 4), RECORD_BYTES_MAX)))
+        return lmdb_explain(ENOMEM, directory, error);
+    return STATUS_OK;
 }
 
 void lmdb_look_for_room(struct lmdb_store *self)
@@ -81,20 +89,20 @@ bool lmdb_fits_log(const struct lmdb_store *self)
 {
     const struct changes *changes = &self->changes;
 
-    return self->has_room && !changes->is_too_large &&
+    return self->has_room && self->is_marked && !changes->is_too_large &&
            self->logged_ops + changes->count <= self->ops_max &&
            wal_has_room(&self->wal, changes->size);
 }
 
-enum status lmdb_log(struct lmdb_store *self)
+int lmdb_log(struct lmdb_store *self)
 {
     int rc = wal_append(&self->wal, self->changes.record, self->changes.size);
 
     if (rc != 0)
-        return lmdb_fail(self, rc, "log");
+        return rc;
     self->logged_ops += self->changes.count;
     self->base.flush_ns = self->wal.flush_ns;
-    return STATUS_OK;
+    return 0;
 }
 
 /* What a checkpoint's failure means. If there was no room, the log still holds what it held. */
@@ -104,7 +112,7 @@ static enum status after_failure(struct lmdb_store *self, int rc, const char *ca
 
     if (status != STATUS_STORE_FULL || wal_is_empty(&self->wal))
         return status;
-    rc = redo_all(self);
+    rc = lmdb_redo(self);
     return rc == 0 ? status : lmdb_fail(self, rc, "redo"); /* it must not be passed over (K1) */
 }
 
@@ -119,15 +127,29 @@ enum status lmdb_commit_writer(struct lmdb_store *self)
  * freed meanwhile can be used. */
 void lmdb_undo(struct lmdb_store *self)
 {
-    int rc = 0;
+    int rc;
 
     lmdb_drop_writer(self);
-    if (!wal_is_empty(&self->wal))
-        rc = redo_all(self);
-    if (rc == 0 && self->writer.handle != NULL)
-        rc = commit_writer(self);
+    if (wal_is_empty(&self->wal))
+        return;
+    rc = lmdb_redo(self);
+    if (rc != 0) {
+        lmdb_fail(self, rc, "redo");
+        return;
+    }
+    rc = commit_writer(self);
     if (rc != 0)
-        (void)after_failure(self, rc, "redo");
+        (void)after_failure(self, rc, "commit");
+}
+
+void lmdb_leave(struct store *base)
+{
+    struct lmdb_store *self = lmdb_store_of(base);
+
+    ASSERT(!self->is_writing);
+    if (self->writer.handle != NULL && !atomic_load(&self->failed) && commit_writer(self) != 0)
+        LOG_WARN("checkpoint_failed", LOG_STRING("consequence", "the next start reads the log"));
+    lmdb_drop_writer(self);
 }
 
 bool lmdb_is_behind(const struct store *base)
@@ -142,16 +164,19 @@ enum status lmdb_checkpoint(struct store *base)
     ASSERT(!self->is_writing);
     if (atomic_load(&self->failed))
         return STATUS_INTERNAL;
-    return lmdb_is_behind(base) ? lmdb_commit_writer(self) : STATUS_OK;
+    return self->writer.handle != NULL ? lmdb_commit_writer(self) : STATUS_OK;
 }
 
 int lmdb_redo(struct lmdb_store *self)
 {
+    uint64_t at = self->wal.at;
     int rc = lmdb_open_writer(self);
 
     self->logged_ops = 0;
     if (rc == 0)
         rc = wal_read(&self->wal, self->marked_seq, apply, self);
+    if (rc == 0 && self->wal.at < at)
+        rc = MDB_CORRUPTED; /* it had more */
     if (rc != 0)
         lmdb_drop_writer(self);
     return rc;
@@ -163,8 +188,10 @@ static int commit_writer(struct lmdb_store *self)
     struct lmdb_txn *writer = &self->writer;
     int rc = lmdb_put_packs_back(writer);
 
-    if (rc == 0 && self->marked_seq != self->wal.seq)
-        rc = lmdb_put_mark(writer, self->wal.id, self->wal.seq);
+    if (rc == 0 && self->wal.file < 0)
+        rc = lmdb_make_log(self);
+    if (rc == 0)
+        rc = lmdb_put_mark(writer, self->wal.id, self->wal.seq + 1);
     if (rc != 0) {
         lmdb_drop_writer(self);
         return rc;
@@ -176,20 +203,11 @@ static int commit_writer(struct lmdb_store *self)
         return rc;
     }
     self->base.checkpoints++;
-    self->marked_seq = self->wal.seq;
+    self->marked_seq = ++self->wal.seq;
+    self->is_marked = true;
     self->logged_ops = 0;
     wal_restart(&self->wal); /* K2 */
-    lmdb_look_for_room(self);
     return 0;
-}
-
-/* Where it is known what the log holds. */
-static int redo_all(struct lmdb_store *self)
-{
-    uint64_t seq = self->wal.seq;
-    int rc = lmdb_redo(self);
-
-    return rc == 0 && self->wal.seq != seq ? MDB_CORRUPTED : rc;
 }
 
 static int apply(void *context, struct slice operations)

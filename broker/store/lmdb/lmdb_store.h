@@ -121,7 +121,9 @@ struct lmdb_store {
     struct lmdb_packs packs[STORE_TABLE_COUNT];
     struct changes changes; /* of the store's write transaction */
     struct wal wal;
-    uint64_t marked_seq; /* the last record of the log that LMDB's last commit has */
+    char *directory;
+    bool is_marked;      /* LMDB's last commit says which log is its own */
+    uint64_t marked_seq; /* and what it has of it */
     uint64_t logged_ops; /* in the log since */
     uint64_t ops_max;
     bool has_room; /* for what may wait in the log (K4 in checkpoint.c) */
@@ -182,33 +184,38 @@ enum status lmdb_fail(struct lmdb_store *self, int rc, const char *call);
 /* The same for a store that is being opened, with a sentence. */
 enum status lmdb_explain(int rc, const char *directory, struct error *error);
 
-/* LMDB's write transaction: begun; given up with all that was known of it (not open: nothing). */
+/* Whether an error says that there was no room. */
+bool lmdb_is_full(int rc);
+/* LMDB's write transaction: begun, when backups that begin have had LMDB's lock (backup.c); given
+ * up with all that was known of it (not open: nothing). */
 int lmdb_open_writer(struct lmdb_store *self) MUST_USE;
 void lmdb_drop_writer(struct lmdb_store *self);
-/* Waits until backups that begin have had LMDB's lock (backup.c). */
 void lmdb_let_copies_begin(struct lmdb_store *self);
 /* What is known of a transaction that was undone goes. */
 void lmdb_forget(struct lmdb_store *self);
 int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;
 
 /* ---- the log and LMDB: checkpoint.c, mark.c, recover.c ---- */
-/* How much may wait in the log, from the room that the map and the disk have. False: no memory, or
- * the store failed. */
-bool lmdb_bound_log(struct lmdb_store *self) MUST_USE;
+/* How much may wait in the log, from the room that the map and the disk have. */
+enum status lmdb_bound_log(struct lmdb_store *self, const char *directory,
+                           struct error *error) MUST_USE;
 /* Whether what may wait has room in LMDB: sets has_room. */
 void lmdb_look_for_room(struct lmdb_store *self);
-/* Whether the log takes the open transaction's changes; takes them. STATUS_INTERNAL: unknown. */
+/* Whether the log takes the open transaction's changes; takes them (errors: wal_append). */
 bool lmdb_fits_log(const struct lmdb_store *self);
-enum status lmdb_log(struct lmdb_store *self) MUST_USE;
+int lmdb_log(struct lmdb_store *self) MUST_USE;
 /* A checkpoint. STATUS_STORE_FULL: LMDB's transaction is as the log has it (K1). */
 enum status lmdb_commit_writer(struct lmdb_store *self) MUST_USE;
 /* Takes the open transaction's changes back. */
 void lmdb_undo(struct lmdb_store *self);
-/* Begins LMDB's transaction with what only the log has. 0 or an error, and then it is not open. */
+/* Begins LMDB's transaction with what only the log has. An error: then it is not open. */
 int lmdb_redo(struct lmdb_store *self) MUST_USE;
 int lmdb_put_mark(struct lmdb_txn *txn, uint64_t id, uint64_t seq) MUST_USE;
+/* MDB_NOTFOUND: there is none; MDB_VERSION_MISMATCH: it is of a newer ackd. */
 int lmdb_get_mark(struct lmdb_txn *txn, uint64_t *ret_id, uint64_t *ret_seq) MUST_USE;
-/* Opens or makes the log, and brings what it has into LMDB. */
+/* Makes the log of a store that has no mark. */
+int lmdb_make_log(struct lmdb_store *self) MUST_USE;
+/* Opens the log, and brings what it has into LMDB. */
 enum status lmdb_recover(struct lmdb_store *self, const char *directory,
                          struct error *error) MUST_USE;
 
@@ -245,6 +252,8 @@ enum status lmdb_commit(struct store_txn *base);
 void lmdb_abort(struct store_txn *base);
 enum status lmdb_checkpoint(struct store *base);
 bool lmdb_is_behind(const struct store *base);
+void lmdb_leave(struct store *base);
+void lmdb_expect_backup(struct store *base, struct store_copy *copy, bool expected);
 enum status lmdb_get_many(struct store_txn *base, struct store_read *reads, size_t count);
 enum status lmdb_scan(struct store_txn *base, enum store_table table, struct slice from,
                       struct slice to, struct store_row *ret_rows, size_t rows_max,

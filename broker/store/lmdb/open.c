@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/log.h"
+#include "base/file.h"
 #include "store/directory.h"
 #include "store/lmdb.h"
 #include "store/lmdb/lmdb_store.h"
@@ -55,6 +55,8 @@ static const struct store_ops lmdb_ops = {
     .abort = lmdb_abort,
     .checkpoint = lmdb_checkpoint,
     .is_behind = lmdb_is_behind,
+    .leave = lmdb_leave,
+    .expect_backup = lmdb_expect_backup,
     .get_many = lmdb_get_many,
     .scan = lmdb_scan,
     .reserve = lmdb_reserve,
@@ -116,11 +118,9 @@ void lmdb_close(struct store *base)
     struct lmdb_store *self = lmdb_store_of(base);
 
     ASSERT(!self->is_writing);
-    if (self->writer.handle != NULL && !atomic_load(&self->failed) &&
-        lmdb_commit_writer(self) != STATUS_OK)
-        LOG_WARN("checkpoint_failed", LOG_STRING("consequence", "the next start reads the log"));
-    lmdb_drop_writer(self);
+    lmdb_leave(base);
     wal_close(&self->wal);
+    free(self->directory);
     changes_deinit(&self->changes);
     lmdb_packed_deinit(self);
     if (self->env != NULL)
@@ -146,7 +146,7 @@ static int make_env(const char *path)
     return rc;
 }
 
-/* Makes data.mdb if there is none; its name is synced with the directory's others. */
+/* Makes data.mdb if there is none. */
 static enum status make_missing(const char *directory, struct error *error)
 {
     char path[PATH_MAX];
@@ -168,6 +168,8 @@ static enum status make_missing(const char *directory, struct error *error)
     rc = make_env(beside);
     if (rc == 0 && rename(beside, path) != 0)
         rc = errno;
+    if (rc == 0)
+        rc = file_sync_names(directory); /* before the log's */
     return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 

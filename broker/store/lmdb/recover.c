@@ -4,8 +4,12 @@
  * committed.
  *
  * data.mdb and wal belong together. LMDB says which log is its own (mark.c); without that log, or
- * with one of another time, the last commits would be missing and nobody would know: such a store
- * is refused. A backup has a log of one block, which is made longer here.
+ * with a later one, commits that were confirmed would be missing and nobody would know: such a
+ * store is refused. An earlier log of the same store, as a backup's, is one without a record.
+ *
+ * A store without a mark is new, or of a format that knew no log. It is left as it is: the first
+ * commit makes the log, and puts the mark and what it changes into LMDB at once. So nothing is
+ * changed in a store that is only looked at, or whose format is not raised.
  */
 #include <errno.h>
 #include <sys/random.h>
@@ -13,15 +17,12 @@
 #include "base/log.h"
 #include "store/lmdb/lmdb_store.h"
 
-#define NEVER_MARKED UINT64_MAX
 #define MENDING "put back both files as they were, or restore a backup"
 
 static int read_mark(struct lmdb_store *self, uint64_t *ret_id, uint64_t *ret_seq);
-static int make_log(struct lmdb_store *self, const char *directory);
 static enum status open_log(struct lmdb_store *self, const char *directory, uint64_t id,
                             struct error *error);
 static enum status redo_log(struct lmdb_store *self, const char *directory, struct error *error);
-static enum status commit(struct lmdb_store *self, const char *directory, struct error *error);
 
 enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct error *error)
 {
@@ -29,20 +30,24 @@ enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct 
     uint64_t id;
     int rc;
 
-    rc = lmdb_bound_log(self) ? read_mark(self, &id, &self->marked_seq) : ENOMEM;
-    if (rc == MDB_NOTFOUND) {
-        rc = make_log(self, directory);
-        return rc == 0 ? commit(self, directory, error) : lmdb_explain(rc, directory, error);
-    }
+    status = lmdb_bound_log(self, directory, error);
+    if (status != STATUS_OK)
+        return status;
+    rc = read_mark(self, &id, &self->marked_seq);
+    if (rc == MDB_NOTFOUND)
+        return STATUS_OK;
+    if (rc == MDB_VERSION_MISMATCH)
+        return error_set(
+            error, STATUS_CORRUPT,
+            "the store in %s is of a newer ackd: start that one, or restore a backup made "
+            "by this one",
+            directory);
     if (rc != 0)
         return lmdb_explain(rc, directory, error);
+    self->is_marked = true;
     status = open_log(self, directory, id, error);
     if (status == STATUS_OK)
         status = redo_log(self, directory, error);
-    if (status == STATUS_OK && !wal_is_empty(&self->wal))
-        status = commit(self, directory, error);
-    lmdb_drop_writer(self);
-    lmdb_look_for_room(self);
     return status;
 }
 
@@ -57,8 +62,8 @@ static int read_mark(struct lmdb_store *self, uint64_t *ret_id, uint64_t *ret_se
     return rc;
 }
 
-/* The log lies there under its name before LMDB says that it must. */
-static int make_log(struct lmdb_store *self, const char *directory)
+/* It lies there under its name before LMDB says that it must. */
+int lmdb_make_log(struct lmdb_store *self)
 {
     uint64_t id;
     int rc = 0;
@@ -66,11 +71,8 @@ static int make_log(struct lmdb_store *self, const char *directory)
     if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
         rc = errno;
     if (rc == 0)
-        rc = wal_create(directory, id, self->wal.bytes_max);
-    if (rc == 0)
-        rc = wal_open(&self->wal, directory, id);
-    self->marked_seq = NEVER_MARKED;
-    return rc == 0 ? lmdb_open_writer(self) : rc;
+        rc = wal_create(self->directory, id);
+    return rc == 0 ? wal_open(&self->wal, self->directory, id) : rc;
 }
 
 static enum status open_log(struct lmdb_store *self, const char *directory, uint64_t id,
@@ -89,26 +91,30 @@ static enum status open_log(struct lmdb_store *self, const char *directory, uint
     return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
 }
 
+/* With a checkpoint, if there is something: what was read may be in the kernel's cache alone. */
 static enum status redo_log(struct lmdb_store *self, const char *directory, struct error *error)
 {
-    uint64_t seq = self->marked_seq;
-    int rc = lmdb_redo(self);
+    uint64_t commits;
+    enum status status;
+    int rc;
 
+    self->wal.seq = self->marked_seq;
+    rc = lmdb_redo(self);
     if (rc == MDB_CORRUPTED)
         return error_set(
             error, STATUS_CORRUPT,
             "the file wal in %s is damaged, or of another time than data.mdb; " MENDING, directory);
-    if (rc == 0 && self->wal.seq != seq)
-        LOG_INFO("log_replayed", LOG_STRING("directory", directory),
-                 LOG_INT("commits", (int64_t)(self->wal.seq - seq)));
-    return rc == 0 ? STATUS_OK : lmdb_explain(rc, directory, error);
-}
-
-static enum status commit(struct lmdb_store *self, const char *directory, struct error *error)
-{
-    enum status status = lmdb_commit_writer(self);
-
-    if (status == STATUS_STORE_FULL)
-        return lmdb_explain(ENOSPC, directory, error);
-    return status == STATUS_OK ? STATUS_OK : lmdb_explain(EIO, directory, error);
+    if (rc != 0)
+        return lmdb_explain(rc, directory, error);
+    commits = self->wal.seq - self->marked_seq;
+    if (commits == 0) {
+        lmdb_drop_writer(self);
+        return STATUS_OK;
+    }
+    status = lmdb_commit_writer(self);
+    if (status != STATUS_OK)
+        return lmdb_explain(status == STATUS_STORE_FULL ? ENOSPC : EIO, directory, error);
+    LOG_INFO("log_replayed", LOG_STRING("directory", directory),
+             LOG_INT("commits", (int64_t)commits));
+    return STATUS_OK;
 }

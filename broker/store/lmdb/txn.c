@@ -26,12 +26,12 @@
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* less than this free: a short write means full */
 
+static enum status commit_changes(struct lmdb_store *self);
 static enum status begin_snapshot(struct lmdb_store *self, struct store_txn **ret_txn);
 static enum status begin_writing(struct lmdb_store *self, struct store_txn **ret_txn);
 static void end_snapshot(struct lmdb_txn *txn);
 static void end_writing(struct lmdb_store *self);
 static void close_writer(struct lmdb_store *self);
-static bool is_full(int rc);
 static bool disk_is_full(struct lmdb_store *self);
 static bool env_is_dead(struct lmdb_store *self);
 
@@ -53,9 +53,22 @@ enum status lmdb_commit(struct store_txn *base)
     changes_fill(&self->changes);
     self->base.flush_ns = 0;
     if (self->changes.count > 0)
-        status = lmdb_fits_log(self) ? lmdb_log(self) : lmdb_commit_writer(self);
+        status = commit_changes(self);
     end_writing(self);
     return status;
+}
+
+static enum status commit_changes(struct lmdb_store *self)
+{
+    if (wal_is_empty(&self->wal))
+        lmdb_look_for_room(self);
+    if (lmdb_fits_log(self)) {
+        int rc = lmdb_log(self);
+
+        if (!lmdb_is_full(rc))
+            return rc == 0 ? STATUS_OK : lmdb_fail(self, rc, "log");
+    }
+    return lmdb_commit_writer(self);
 }
 
 void lmdb_abort(struct store_txn *base)
@@ -104,11 +117,8 @@ static enum status begin_writing(struct lmdb_store *self, struct store_txn **ret
     int rc = 0;
 
     ASSERT(!self->is_writing);
-    if (self->writer.handle == NULL) {
-        ASSERT(wal_is_empty(&self->wal)); /* K1 */
-        lmdb_let_copies_begin(self);
-        rc = lmdb_open_writer(self);
-    }
+    if (self->writer.handle == NULL)
+        rc = wal_is_empty(&self->wal) ? lmdb_open_writer(self) : lmdb_redo(self); /* K1 */
     if (rc != 0)
         return lmdb_status(self, rc, "begin");
     changes_begin(&self->changes);
@@ -133,6 +143,7 @@ int lmdb_open_writer(struct lmdb_store *self)
     int rc;
 
     ASSERT(writer->handle == NULL);
+    lmdb_let_copies_begin(self);
     *writer = (struct lmdb_txn){.base = {.store = &self->base, .writable = true}};
     rc = mdb_txn_begin(self->env, NULL, 0, &writer->handle);
     if (rc != 0)
@@ -177,7 +188,7 @@ enum status lmdb_status(struct lmdb_store *self, int rc, const char *call)
         return STATUS_OK;
     if (rc == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
-    if (is_full(rc))
+    if (lmdb_is_full(rc))
         return STATUS_STORE_FULL;
     return lmdb_fail(self, rc, call);
 }
@@ -186,7 +197,7 @@ int lmdb_meaning(struct lmdb_store *self, int rc)
 {
     if (rc == EIO && disk_is_full(self))
         rc = ENOSPC;
-    return is_full(rc) && env_is_dead(self) ? MDB_PANIC : rc;
+    return lmdb_is_full(rc) && env_is_dead(self) ? MDB_PANIC : rc;
 }
 
 enum status lmdb_fail(struct lmdb_store *self, int rc, const char *call)
@@ -209,7 +220,7 @@ int lmdb_cursor(struct lmdb_txn *txn, enum store_table table, MDB_cursor **ret_c
     return rc;
 }
 
-static bool is_full(int rc)
+bool lmdb_is_full(int rc)
 {
     return rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == ENOSPC || rc == EDQUOT;
 }

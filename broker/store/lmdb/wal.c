@@ -103,7 +103,7 @@ static uint32_t crc_of_file_head(const struct file_head *head)
     return crc32c(0, &head->zero, sizeof *head - offsetof(struct file_head, zero));
 }
 
-static int write_file(const char *path, uint64_t id, uint64_t bytes)
+static int write_file(const char *path, uint64_t id)
 {
     struct file_head head = {.magic = FILE_MAGIC, .id = id};
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -114,12 +114,12 @@ static int write_file(const char *path, uint64_t id, uint64_t bytes)
     head.crc = crc_of_file_head(&head);
     rc = write_all(file, (const uint8_t *)&head, sizeof head, 0);
     if (rc == 0)
-        rc = make_longer(file, sizeof head, bytes);
+        rc = make_longer(file, sizeof head, WAL_BLOCK_BYTES);
     (void)close(file);
     return rc;
 }
 
-int wal_create(const char *directory, uint64_t id, uint64_t bytes)
+int wal_create(const char *directory, uint64_t id)
 {
     char path[PATH_MAX];
     char beside[PATH_MAX + 4];
@@ -128,7 +128,7 @@ int wal_create(const char *directory, uint64_t id, uint64_t bytes)
     if (snprintf(path, sizeof path, "%s/wal", directory) >= (int)sizeof path)
         return ENAMETOOLONG;
     (void)snprintf(beside, sizeof beside, "%s.new", path);
-    rc = write_file(beside, id, bytes);
+    rc = write_file(beside, id);
     if (rc == 0 && rename(beside, path) != 0)
         rc = errno;
     if (rc != 0)
@@ -173,7 +173,7 @@ int wal_open(struct wal *self, const char *directory, uint64_t id)
     if (rc == 0 && fstat(self->file, &found) != 0)
         rc = errno;
     if (rc == 0)
-        rc = make_longer(self->file, (uint64_t)found.st_size, self->bytes_max);
+        self->bytes = (uint64_t)found.st_size;
     wal_restart(self);
     return rc;
 }
@@ -197,6 +197,25 @@ static uint32_t crc_of_record(const uint8_t *record, size_t size)
     return crc32c(0, record + from, size - from);
 }
 
+/* Nothing before `at` is touched: a record that has no room never was. */
+static int write_record(struct wal *self, const uint8_t *record, size_t size)
+{
+    int rc = make_longer(self->file, self->bytes, self->bytes_max);
+
+    if (rc == 0 && self->bytes < self->bytes_max)
+        self->bytes = self->bytes_max;
+    return rc == 0 ? write_all(self->file, record, size, self->at) : rc;
+}
+
+static int flush(struct wal *self)
+{
+    int64_t begun_ns = clock_monotonic_ns();
+    int rc = fdatasync(self->file) == 0 ? 0 : errno;
+
+    self->flush_ns = clock_monotonic_ns() - begun_ns;
+    return rc == ENOSPC || rc == EDQUOT ? EIO : rc; /* it may have reached the disk */
+}
+
 int wal_append(struct wal *self, uint8_t *record, size_t size)
 {
     struct record_head head = {
@@ -206,7 +225,6 @@ int wal_append(struct wal *self, uint8_t *record, size_t size)
         .size = (uint32_t)size,
     };
     size_t whole = whole_blocks(size);
-    int64_t begun_ns;
     int rc;
 
     ASSERT(wal_has_room(self, size));
@@ -214,16 +232,14 @@ int wal_append(struct wal *self, uint8_t *record, size_t size)
     memset(record + size, 0, whole - size);
     head.crc = crc_of_record(record, size);
     memcpy(record, &head, sizeof head);
-    rc = write_all(self->file, record, whole, self->at);
-    begun_ns = clock_monotonic_ns();
-    if (rc == 0 && fdatasync(self->file) != 0)
-        rc = errno;
-    self->flush_ns = clock_monotonic_ns() - begun_ns;
-    if (rc == 0) {
-        self->seq++;
-        self->at += whole;
-    }
-    return rc;
+    rc = write_record(self, record, whole);
+    if (rc == 0)
+        rc = flush(self);
+    if (rc != 0)
+        return rc;
+    self->seq++;
+    self->at += whole;
+    return 0;
 }
 
 void wal_restart(struct wal *self)
@@ -277,19 +293,22 @@ int wal_read(struct wal *self, uint64_t seq, int (*visit)(void *context, struct 
 {
     struct buffer record = BUFFER_EMPTY;
     struct record_head head;
+    uint64_t at = WAL_BLOCK_BYTES;
     int rc;
 
-    wal_restart(self);
-    self->seq = seq;
-    while ((rc = read_record(self, self->at, &record, &head)) == 0 && head.seq == self->seq + 1) {
+    while ((rc = read_record(self, at, &record, &head)) == 0 && head.seq == seq + 1) {
         rc = visit(context, slice_of(record.data + sizeof head, head.size - sizeof head));
         if (rc != 0)
             break;
-        self->seq = head.seq;
-        self->at += whole_blocks(head.size);
+        seq = head.seq;
+        at += whole_blocks(head.size);
     }
     if (rc == 0 || rc == MDB_NOTFOUND)
-        rc = look_for_later(self, self->at, self->seq, &record);
+        rc = look_for_later(self, at, seq, &record);
     buffer_deinit(&record);
+    if (rc == 0) {
+        self->seq = seq;
+        self->at = at;
+    }
     return rc;
 }

@@ -310,6 +310,17 @@ static bool mem_is_behind(const struct store *base)
     return false;
 }
 
+static void mem_leave(struct store *base)
+{
+    (void)base;
+}
+
+static void mem_expect_backup(struct store *base, struct store_copy *copy, bool expected)
+{
+    (void)base;
+    copy->expected = expected;
+}
+
 static const struct store_ops mem_ops = {
     .name = "mem",
     .begin = mem_begin,
@@ -317,6 +328,8 @@ static const struct store_ops mem_ops = {
     .abort = mem_abort,
     .checkpoint = mem_checkpoint,
     .is_behind = mem_is_behind,
+    .leave = mem_leave,
+    .expect_backup = mem_expect_backup,
     .get_many = mem_get_many,
     .scan = mem_scan,
     .reserve = mem_reserve,

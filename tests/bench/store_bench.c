@@ -152,7 +152,7 @@ static double report(struct contender *self, int rounds)
 
 static void remove_files(const char *directory)
 {
-    static const char *const names[] = {"store/data.mdb", "store/lock.mdb", "store",
+    static const char *const names[] = {"store/data.mdb", "store/lock.mdb", "store/wal", "store",
                                         "lmdb/data.mdb",  "lmdb/lock.mdb",  "lmdb"};
     char path[512];
 

@@ -70,7 +70,7 @@ def test_a_full_map_refuses_publish_while_tasks_are_leased_and_acked(tmp_path):
 
 
 def test_a_full_disk_refuses_publish_while_tasks_are_leased_and_acked(tmp_path):
-    with small_disk(tmp_path / "data", "8m"), Broker(tmp_path) as broker:
+    with small_disk(tmp_path / "data", "12m"), Broker(tmp_path) as broker:
         check_full_and_drained(broker)
 
 

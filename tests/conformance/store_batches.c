@@ -35,6 +35,25 @@ enum status write_batch(struct store *store, uint32_t n)
     return status;
 }
 
+void write_batches(struct fixture *self, uint32_t first, uint32_t last)
+{
+    for (uint32_t n = first; n <= last; n++)
+        assert_int_equal(write_batch(self->store, n), STATUS_OK);
+}
+
+void put_large(struct store *store, const char *key)
+{
+    static uint8_t value[600000];
+    struct store_txn *txn = must_begin(store);
+
+    memset(value, 'L', sizeof value);
+    assert_int_equal(
+        store_put(txn, STORE_CHUNK, slice_of_string(key), slice_of(value, sizeof value)),
+        STATUS_OK);
+    must_commit(txn);
+    assert_false(store_is_behind(store));
+}
+
 uint32_t check_batches(struct store *store)
 {
     struct store_row rows[BATCH_ROWS * BATCHES_KEPT + 1];

@@ -14,6 +14,10 @@
 
 /* What failed, for children, whose cmocka asserts nobody would see. */
 enum status write_batch(struct store *store, uint32_t n);
+/* From `first` to `last`; each must go well. */
+void write_batches(struct fixture *self, uint32_t first, uint32_t last);
+/* A record that is more than a log takes at once, in a commit of its own. */
+void put_large(struct store *store, const char *key);
 /* The last batch (0: none), after checking that the store holds it and the four before it whole. */
 uint32_t check_batches(struct store *store);
 

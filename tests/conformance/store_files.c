@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/lmdb.h"
 #include "store/lmdb/wal.h"
 
 enum { NUMBER_AT = 16, SIZE_AT = 24 }; /* in a record's head */
@@ -61,6 +62,29 @@ void store_files_deinit(struct store_files *self)
 {
     buffer_deinit(&self->data);
     buffer_deinit(&self->wal);
+}
+
+void place_and_open(struct fixture *self, const struct store_files *files)
+{
+    store_files_place(self, files);
+    assert_int_equal(self->engine->open(self), STATUS_OK);
+}
+
+void expect_refused(struct fixture *self, const char *words)
+{
+    struct error error = ERROR_NONE;
+    struct store *store;
+
+    assert_int_equal(store_lmdb_open(self->path, self->map_bytes, &store, &error), STATUS_CORRUPT);
+    assert_int_equal(error.status, STATUS_CORRUPT);
+    if (strstr(error.message, words) == NULL || strstr(error.message, self->path) == NULL)
+        fail_msg("\"%s\" does not say \"%s\" and \"%s\"", error.message, words, self->path);
+}
+
+void place_and_expect_refused(struct fixture *self, const struct store_files *files)
+{
+    store_files_place(self, files);
+    expect_refused(self, "wal");
 }
 
 struct log_record log_record_at(const struct store_files *files, size_t block)

@@ -21,6 +21,11 @@ void store_files_take(struct fixture *self, struct store_files *ret);
  * is a file of no bytes. */
 void store_files_place(struct fixture *self, const struct store_files *files);
 void store_files_deinit(struct store_files *self);
+/* Places them, and opens the store on them; or it is refused, with words about the log. */
+void place_and_open(struct fixture *self, const struct store_files *files);
+void place_and_expect_refused(struct fixture *self, const struct store_files *files);
+/* Opening the fixture's store is refused with these words and its path. */
+void expect_refused(struct fixture *self, const char *words);
 
 /* A record of the log (wal.h). */
 struct log_record {

@@ -11,6 +11,7 @@ be leased is as it was published. The log's last record alone may be spoilt with
 looks as if its writing had been cut off, and the broker knows what it knew before it.
 """
 import argparse
+import itertools
 import os
 import random
 import sys
@@ -34,6 +35,7 @@ SEED = 3
 HEAD_BYTES, OTHER_BYTES = 64, 32  # of a record, without --all
 STOPPED = "the opener ended with 1: ['opener: storage failed']"
 STEPS = 150  # calls of each client: leaves some hundred records
+MAP_SIZE = "64MiB"  # so that the log has some records at any time
 LOG_RECORDS = 5  # of the log, the last among them
 FILES = ("data.mdb", "wal")
 
@@ -71,7 +73,6 @@ def targets_in_data(data_file: bytes, count: int) -> list[Target]:
 
 def targets_in_log(files: dict[str, bytes]) -> list[Target]:
     records = log_records(files["wal"], files["data.mdb"])
-    assert len(records) >= LOG_RECORDS, f"the log has only {len(records)} records"
     stride = len(records) // LOG_RECORDS
     return [Target("wal", "head", 0, FILE_HEAD.size)] + [
         Target("wal", f"record {each.number}", each.offset, each.size, each is records[-1])
@@ -187,6 +188,16 @@ def flip_share(recorded: Recorded, files: dict[str, bytes], targets: list[Target
     return tally, stories
 
 
+def record_with_log(directory: Path) -> Recorded:
+    """One that was not killed right after a checkpoint."""
+    for seed in itertools.count(SEED):
+        (directory / str(seed)).mkdir()
+        recorded = record(directory / str(seed), seed, STEPS, map_size=MAP_SIZE)
+        files = read_files(recorded.root / "data")
+        if len(log_records(files["wal"], files["data.mdb"])) >= LOG_RECORDS:
+            return recorded
+
+
 def settled(recorded: Recorded, files: dict[str, bytes]) -> dict[str, bytes]:
     with scratch_directory() as directory:
         spoiler = Spoiler(files, recorded, Path(directory) / "data")
@@ -206,7 +217,7 @@ def main() -> int:
     tally: Counter[tuple[str, str]] = Counter()
     stories = []
     with tempfile.TemporaryDirectory() as directory:
-        recorded = record(Path(directory), SEED, STEPS)
+        recorded = record_with_log(Path(directory))
         killed = read_files(recorded.root / "data")
         ended = settled(recorded, killed)
         work = [(ended, targets_in_data(ended["data.mdb"], wanted.records)),

@@ -24,7 +24,7 @@
 #include "service/service.h"
 #include "store/lmdb.h"
 
-#define MAP_BYTES (64ull << 20) /* as power_cut.py has it, so that the log is as long */
+#define MAP_BYTES (16ull << 20) /* as power_cut.py has it, so that the log is as long */
 
 struct opener {
     struct service *service;

@@ -31,7 +31,7 @@ CLIENTS = 3
 STEPS = 40  # calls of each client, half of them before the restart
 IMAGES_EACH = 10000  # images of one recording, where more are asked for
 SYNC_US = 2000  # so that calls of several clients meet in one commit
-MAP_SIZE = "64MiB"  # the log is in proportion, and each image has one
+MAP_SIZE = "16MiB"  # the log is in proportion: it gets full, and each image has one
 REAL_EVERY = 200  # one image of so many is given to the real binary
 GOES_ON_EVERY = 5  # and on one of so many the workers go on
 
@@ -44,14 +44,15 @@ class Recorded:
     events: list[Event]
 
 
-def record(directory: Path, seed: int, steps: int = STEPS, build: Path = BUILD) -> Recorded:
+def record(directory: Path, seed: int, steps: int = STEPS, build: Path = BUILD,
+           map_size: str = MAP_SIZE) -> Recorded:
     """A broker at work in directory/broker/data."""
     log, root = directory / "recording", directory / "broker"
     environment = {"ACKD_SHIM_DIR": str(root), "ACKD_SHIM_RECORD": str(log),
                    "ACKD_SHIM_SYNC_US": str(SYNC_US), "LD_PRELOAD": str(SHIM)}
     clients = [Client(f"q{number}", seed * 100 + number) for number in range(CLIENTS)]
     started_ms = now_ms()
-    with Broker(root, "--map-size", MAP_SIZE, build=build, environment=environment) as broker:
+    with Broker(root, "--map-size", map_size, build=build, environment=environment) as broker:
         work(broker.port, clients, steps // 2)
         assert broker.stop() == 0, broker.process.log_end()
         broker.start()

@@ -14,6 +14,7 @@ allocations some hundred.
 import argparse
 import contextlib
 import copy
+import itertools
 import json
 import os
 import queue
@@ -33,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from images import moments, stable_image  # noqa: E402
 from judge import Opener, WireBroker, goes_on, judge  # noqa: E402
-from model import DELAYED, FOR_EVER_MS, LEASED, Queue  # noqa: E402
+from model import DELAYED, FOR_EVER_MS, LEASED, READY, Queue  # noqa: E402
 from power_cut import SHIM, write_image  # noqa: E402
 from processes import BUILD, Process, scratch_directory, wait_until  # noqa: E402
 from recording import read_recording  # noqa: E402
@@ -183,6 +184,7 @@ class Script:
         self._names = life.script
         self._patient = patient
         self._reference = reference
+        self._is_short_of_memory = fault is not None and fault.call == "malloc"
         self._retries = 0 if fault and fault.goes_on else 3
         self.skipped: list[str] = []  # the queue's state did not allow them
         self.troubles: list[str] = []  # what went wrong on the way, for people
@@ -230,7 +232,10 @@ class Script:
 
     def _maybe(self) -> list[Queue]:
         calls = len(self.client.book)
-        return [self.client.queue] + [loosened(each) for each in self._reference[calls:calls + 1]]
+        after = [loosened(each) for each in self._reference[calls:calls + 1]]
+        if self._is_short_of_memory:
+            after = [fewer for each in after for fewer in fewer_leases(self.client.queue, each)]
+        return [self.client.queue] + after
 
 
 def loosened(queue: Queue) -> Queue:
@@ -238,6 +243,14 @@ def loosened(queue: Queue) -> Queue:
     return replace(queue, tasks={
         key: replace(task, due_ms=(0, FOR_EVER_MS)) if task.state in (LEASED, DELAYED) else task
         for key, task in queue.tasks.items()})
+
+
+def fewer_leases(before: Queue, after: Queue) -> list[Queue]:
+    """A lease gives what there is memory for: `after`, and the same with some tasks not leased."""
+    leased = {task.task_id for task in after.of(LEASED)}
+    given = [task for task in before.of(READY) if task.task_id in leased]
+    return [after.with_tasks(*kept) for count in range(len(given) + 1)
+            for kept in itertools.combinations(given, count)]
 
 
 class Ward:

@@ -31,6 +31,7 @@
 #include "shard/state.h"
 
 #define USAGE_EVERY_MS 100
+#define USAGE_PARTS 4        /* of the room that was left */
 #define CHECKPOINT_MS 1000   /* at most so long a commit stays in the log alone */
 #define CHORES_RETRY_MS 1000 /* after what is due by itself did not fit into the store */
 
@@ -212,16 +213,28 @@ static void run_calls(struct shard *shard, struct list *calls)
     }
 }
 
-static bool is_nearly_full(struct shard *shard)
+static void look_at_usage(struct shard *shard)
 {
     struct store_usage usage;
+    uint64_t limit_bytes;
 
-    if (shard->batch.now_ms - shard->usage_checked_ms >= USAGE_EVERY_MS) {
-        shard->usage_checked_ms = shard->batch.now_ms;
-        if (store_usage(shard->store, &usage) == STATUS_OK)
-            shard->nearly_full =
-                usage.max_bytes > 0 && usage.used_bytes >= publish_limit_bytes(&usage);
-    }
+    shard->usage_checked_ms = shard->batch.now_ms;
+    shard->unchecked_bytes = 0;
+    if (store_usage(shard->store, &usage) != STATUS_OK)
+        return;
+    limit_bytes = publish_limit_bytes(&usage);
+    shard->nearly_full = usage.max_bytes > 0 && usage.used_bytes >= limit_bytes;
+    shard->check_bytes =
+        shard->nearly_full ? UINT64_MAX : (limit_bytes - usage.used_bytes) / USAGE_PARTS;
+}
+
+/* Looked at again after a while, and before much of the room that was left may be taken. */
+static bool is_nearly_full(struct shard *shard, const struct call *call)
+{
+    shard->unchecked_bytes += call->arena->used_bytes;
+    if (shard->batch.now_ms - shard->usage_checked_ms >= USAGE_EVERY_MS ||
+        shard->unchecked_bytes > shard->check_bytes)
+        look_at_usage(shard);
     return shard->nearly_full;
 }
 
@@ -230,7 +243,7 @@ static void run_call(struct shard *shard, struct call *call)
 {
     call->result = CALL_DONE;
     call->ran_as = ++shard->runs;
-    if (call->verb->may_be_full && is_nearly_full(shard)) {
+    if (call->verb->may_be_full && is_nearly_full(shard, call)) {
         error_set(&call->error, STATUS_STORE_FULL, NULL);
         return;
     }

@@ -267,6 +267,8 @@ struct shard {
     bool has_ttl;           /* some queue has a task_ttl_ms */
     int64_t deleting_count; /* queues whose records are being removed */
     int64_t usage_checked_ms;
+    uint64_t unchecked_bytes; /* of calls since then */
+    uint64_t check_bytes;     /* after so many it is looked at again */
     bool nearly_full;
     bool failed;
     uint64_t random;

@@ -76,13 +76,14 @@ enum status lmdb_bound_log(struct lmdb_store *self, const char *directory, struc
     return STATUS_OK;
 }
 
+/* Twice what may wait: the pages that a checkpoint frees can't be used by the next. */
 void lmdb_look_for_room(struct lmdb_store *self)
 {
-    uint64_t wanted = self->ops_max * PAGES_AN_OP * self->page_bytes + self->wal.bytes_max;
+    uint64_t waiting = self->ops_max * PAGES_AN_OP * self->page_bytes + self->wal.bytes_max;
     struct store_usage usage;
 
     self->has_room = lmdb_usage(&self->base, &usage) == STATUS_OK &&
-                     usage.used_bytes + wanted <= usage.max_bytes;
+                     usage.used_bytes + 2 * waiting <= usage.max_bytes;
 }
 
 bool lmdb_fits_log(const struct lmdb_store *self)

@@ -311,9 +311,9 @@ class Ward:
         data.mkdir(exist_ok=True)  # where it was not made
         if refused := self._opener.open(data, started_ms):
             return f"the next broker does not start: {refused}"
-        wrong, queues = judge(self._opener, {"q": outcome.allowed})
-        if not wrong and queues[0] is outcome.allowed[0]:
-            wrong = goes_on(self._opener, queues)
+        wrong, found = judge(self._opener, {"q": outcome.allowed})
+        if not wrong and found[0][0] is outcome.allowed[0]:
+            wrong = goes_on(self._opener, found)
         self._opener.close()
         return wrong
 

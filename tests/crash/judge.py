@@ -102,8 +102,8 @@ class Promises:
         return steps[bisect.bisect_left(steps, (entry.received, 0))][1]
 
 
-def judge(broker, allowed: dict[str, list[Queue]]) -> tuple[str, list[Queue]]:
-    """What is wrong, and the queues as they were found."""
+def judge(broker, allowed: dict[str, list[Queue]]) -> tuple[str, list[list[Queue]]]:
+    """What is wrong, and of each queue all that it may be: checkpoints are seen by leases alone."""
     [check] = broker.ask_all([("AdminService/Check", {})])
     wrong = "" if check is not None and "problemCount" not in check else f"check says {check}; "
     found = []
@@ -112,7 +112,7 @@ def judge(broker, allowed: dict[str, list[Queue]]) -> tuple[str, list[Queue]]:
         differences = [queue.differs(told) for queue in queues]
         fitting = [queue for queue, difference in zip(queues, differences) if not difference]
         if fitting:
-            found.append(fitting[0])
+            found.append(fitting)
             wrong += misses_done(broker, fitting[0])
         else:
             wrong += f"queue {name} is as after none of its {len(queues)} calls: {differences}; "
@@ -144,13 +144,13 @@ def misses_done(broker, queue: Queue) -> str:
                    if reply is None or reply["task"].get("state") != DONE)
 
 
-def goes_on(broker, queues: list[Queue]) -> str:
+def goes_on(broker, found: list[list[Queue]]) -> str:
     """What goes wrong when the workers come back: they give back what they hold, ack again what
     they had acked, and take every task. Changes what it looks at."""
     wrong = ""
-    for queue in queues:
-        if queue.exists:
-            wrong += settles_again(broker, queue) + serves(broker, queue)
+    for queues in found:
+        if queues[0].exists:
+            wrong += settles_again(broker, queues[0]) + serves(broker, queues)
     [check] = broker.ask_all([("AdminService/Check", {})])
     return wrong + ("" if "problemCount" not in check else f"afterwards, check says {check}; ")
 
@@ -170,14 +170,14 @@ def settles_again(broker, queue: Queue) -> str:
     return wrong
 
 
-def serves(broker, queue: Queue) -> str:
-    [reply] = broker.ask_all([("TaskService/Lease", {"queue": queue.name, "maxTasks": 1000})])
-    waiting = {task.task_id: task for task in queue.of(READY, LEASED)}
+def serves(broker, queues: list[Queue]) -> str:
+    [reply] = broker.ask_all([("TaskService/Lease", {"queue": queues[0].name, "maxTasks": 1000})])
+    waiting = {task.task_id: task for task in queues[0].of(READY, LEASED)}
     leases = {lease["taskId"]: lease for lease in (reply or {}).get("tasks", [])}
     if leases.keys() != waiting.keys():
         return f"leased {sorted(leases)}, not {sorted(waiting)}; "
-    return "".join(f"task {task.task_id} came back otherwise; " for task in waiting.values()
-                   if not is_served_whole(task, leases[task.task_id]))
+    return "".join(f"task {each} came back otherwise; " for each, lease in leases.items()
+                   if not any(is_served_whole(queue.tasks[each], lease) for queue in queues))
 
 
 def is_served_whole(task, lease: dict) -> bool:

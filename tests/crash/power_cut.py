@@ -121,10 +121,10 @@ class Court:
         refused = self._opener.open(self._directory / "data", self._recorded.started_ms)
         if refused:
             return f"the broker does not start: {refused}"
-        wrong, queues = judge(self._opener, allowed)
+        wrong, found = judge(self._opener, allowed)
         if deep and not wrong:
             self.counts["gone on"] += 1
-            wrong = goes_on(self._opener, queues)
+            wrong = goes_on(self._opener, found)
         self._opener.close()
         return wrong
 
@@ -132,8 +132,8 @@ class Court:
         self.counts["by the binary"] += 1
         try:
             with Broker(self._directory, build=self._build) as broker:
-                wrong, queues = judge(WireBroker(broker.port), allowed)
-                return wrong or goes_on(WireBroker(broker.port), queues)
+                wrong, found = judge(WireBroker(broker.port), allowed)
+                return wrong or goes_on(WireBroker(broker.port), found)
         except AssertionError as error:
             return f"the broker does not start: {error}"
 

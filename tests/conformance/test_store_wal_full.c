@@ -115,7 +115,7 @@ static void test_S6_a_full_map_takes_small_removals_and_then_writes_again(void *
     check_numbers(self->store, 50, stored + 24);
 }
 
-enum { EDGE_NUMBERS = 1000, EDGE_STEPS = 400 };
+enum { EDGE_NUMBERS = 2000, EDGE_STEPS = 800 };
 
 /* Puts or removes some numbers in one commit; `present` is as after it. STATUS_STORE_FULL: nothing
  * happened. */
@@ -184,7 +184,7 @@ static void test_S6_at_the_edge_of_a_full_map_every_start_finds_room(void **stat
     int logged = 0;
     int refused = 0;
 
-    limit_map(self, 2 << 20);
+    limit_map(self, 4 << 20);
     for (int step = 0; step < EDGE_STEPS; step++) {
         bool put = dice_below(&dice, 100) < (step >= empties_until ? 95 : 10);
         enum status status = change_some(self->store, &dice, put, present);

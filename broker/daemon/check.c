@@ -3,8 +3,9 @@
  * check.c -- the check of AdminService.Check without a broker: for backups, and for what is left
  * of a machine.
  *
- * It takes the directory's lock, as a broker would, and changes no record. All shards that are
- * there are read, whatever --shards says.
+ * It takes the directory's lock, as a broker would, and changes no record; what a killed broker has
+ * in its log alone goes into data.mdb, as at any start. All shards that are there are read,
+ * whatever --shards says.
  */
 #include "daemon/check.h"
 

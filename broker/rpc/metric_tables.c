@@ -89,7 +89,7 @@
 #define SHARD_METRICS(X)                                                                           \
     /* id, metric, type, text, value */                                                            \
     X(commits, "ackd_shard_commits_total", "counter", "Transactions committed", shard->commits)    \
-    X(checkpoints, "ackd_shard_checkpoints_total", "counter",                                      \
+    X(checkpoints, "ackd_shard_log_checkpoints_total", "counter",                                  \
       "Times that LMDB committed all that the log had", shard->checkpoints)                        \
     X(commands, "ackd_shard_commands_total", "counter", "Commands carried out", shard->commands)   \
     X(used_bytes, "ackd_shard_used_bytes", "gauge", "Live bytes in the store",                     \
@@ -115,9 +115,9 @@
       "From the begin of a batch of commands until it was durable")                                \
     X(commit_ns, "ackd_shard_commit_seconds", scale_ns, 1e-9,                                      \
       "Of that, the store's commit: writing and fsync")                                            \
-    X(flush_ns, "ackd_shard_flush_seconds", scale_ns, 1e-9,                                        \
+    X(flush_ns, "ackd_shard_log_flush_seconds", scale_ns, 1e-9,                                    \
       "Of that, the disk's flush of what went to the log; checkpoints flush within LMDB")          \
-    X(checkpoint_ns, "ackd_shard_checkpoint_seconds", scale_ns, 1e-9,                              \
+    X(checkpoint_ns, "ackd_shard_log_checkpoint_seconds", scale_ns, 1e-9,                          \
       "Of checkpoints between two batches, which wait for them")                                   \
     X(batch_commands, "ackd_shard_batch_commands", scale_commands, 1,                              \
       "Commands that shared a commit; 0: only what was due by itself")

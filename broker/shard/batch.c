@@ -69,9 +69,15 @@ static void plan_checkpoint(struct shard *shard)
 enum status batch_checkpoint(struct shard *shard)
 {
     int64_t begun_ns = clock_monotonic_ns();
-    enum status status = shard->failed ? STATUS_INTERNAL : store_checkpoint(shard->store);
-    int64_t took_ns = clock_monotonic_ns() - begun_ns;
+    enum status status;
+    int64_t took_ns;
 
+    if (shard->failed)
+        return STATUS_INTERNAL;
+    if (!store_is_behind(shard->store))
+        return STATUS_OK;
+    status = store_checkpoint(shard->store);
+    took_ns = clock_monotonic_ns() - begun_ns;
     if (status == STATUS_INTERNAL)
         fail_for_good(shard);
     histogram_add(&shard->histograms.checkpoint_ns, &scale_ns, took_ns);

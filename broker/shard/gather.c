@@ -11,9 +11,9 @@
  *   gathered  |..A+B --|..A+B --|..A+B --|            a caller's cycle: 1 commit, 1 round trip
  *
  * So a batch that follows another is open until as many calls came as were answered or had come by
- * then, but at most half as long again as that one took, and never longer than MOST_NS. Meanwhile
- * it runs what has come, a half at a time: the work of the first is done while the last are still
- * on their way, and to wake up for each of many would cost more than it gains.
+ * then, but at most one and a half times as long as that one took, and never longer than MOST_NS.
+ * Meanwhile it runs what has come, a half at a time: the work of the first is done while the last
+ * are still on their way, and to wake up for each of many would cost more than it gains.
  *
  * Where a batch has long work besides its commit, bringing the callers back takes longer than it
  * may be open, and two groups that take turns use two cores. Such a batch begins when all are there

@@ -16,11 +16,8 @@ struct inspection {
 
 static enum status run_backup(struct store *store, struct inspect_call *call)
 {
-    enum status status;
+    enum status status = store_backup(store, &call->copy);
 
-    if (call->copy.directory == NULL)
-        return error_set(&call->call.error, STATUS_TOO_LARGE, NULL); /* no memory for its name */
-    status = store_backup(store, &call->copy);
     if (status == STATUS_STORE_FULL)
         error_set(
             &call->call.error, status,
@@ -108,6 +105,11 @@ void inspect_start(struct shard *self, struct inspection *inspection)
 
 void shard_backup(struct shard *self, struct inspect_call *call)
 {
+    if (call->copy.directory == NULL) { /* no memory for its name */
+        error_set(&call->call.error, STATUS_TOO_LARGE, NULL);
+        mailbox_post(call->call.mailbox, &call->call.letter);
+        return;
+    }
     ask(self, call, run_backup);
 }
 

@@ -76,7 +76,7 @@ static enum status each_row(struct shard *shard, enum store_table table, row_vis
 
 /* The store says that an older ackd would misread it before it has a record that one would, and
  * where that one looks: not in the log. */
-static enum status raise_format(struct shard *shard, struct error *error)
+static enum status write_format(struct shard *shard, struct error *error)
 {
     struct slice key = slice_of_string(META_KEY);
     uint8_t value[META_RECORD_SIZE];
@@ -98,8 +98,9 @@ static enum status raise_format(struct shard *shard, struct error *error)
     }
     if (status == STATUS_OK)
         status = store_checkpoint(shard->store);
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(error, status, "the store's format can't be raised");
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, status, "the store's own record can't be written");
 }
 
 enum status shard_load(struct shard *shard, struct error *error)
@@ -122,7 +123,7 @@ enum status shard_load(struct shard *shard, struct error *error)
     store_abort(shard->batch.txn);
     shard->batch.txn = NULL;
     if (status == STATUS_OK && shard->meta.format != STORE_FORMAT)
-        status = raise_format(shard, error);
+        status = write_format(shard, error);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lmdb.h -- the store on LMDB: one environment in one directory, default flags, fsync on commit.
+ * lmdb.h -- the store on LMDB: one environment in one directory, default flags, and a log before it
+ * (lmdb/wal.h). A commit is on the disk when it returns.
  */
 #ifndef ACKD_STORE_LMDB_H
 #define ACKD_STORE_LMDB_H

@@ -4,8 +4,8 @@
  * environment of its own, by one thread in this process, with nothing around it.
  *
  * A commit of LMDB with its default flags writes the pages, flushes, writes the meta page and
- * flushes again: what a durable broker can't do without. So the broker's rate as a share of this is
- * what the broker's own work costs.
+ * flushes again. The broker's small commits go to a log first, which is flushed once: its share of
+ * this may pass 1.
  *
  *   publish   N records of the payload and its head, appended to `task`, in one commit
  *             (with IDs: and N appended to `id`)

@@ -115,8 +115,8 @@ void look_answers(struct patient *patient, struct diagnosis *diagnosis)
     patient->stats_took_ms = clock_monotonic_ms() - began_ms;
     slow = patient->stats_took_ms > SLOW_WARN_MS;
     say(diagnosis, slow ? WARNING : FINE,
-        slow ? "A shard answers between two commits: look at ackd_shard_commit_seconds in "
-               "/metrics, and at what else writes to its disk."
+        slow ? "A shard answers between two commits: look at ackd_shard_commit_seconds and "
+               "ackd_shard_log_checkpoint_seconds in /metrics, and at what else writes to its disk."
              : NULL,
         "all shards answered within %s", units_duration(&text, patient->stats_took_ms));
 }

@@ -46,11 +46,15 @@ SCENARIOS = {
 }
 
 
+SLOW_DISK_S = 150  # some scenarios write hundreds of megabytes
+
+
 def bench(ackctl, line: str) -> dict:
     """A run with a broker of its own; it must leave nothing behind."""
     place = ackctl.directory / "disk"
     place.mkdir(exist_ok=True)
-    report = ackctl.ok("bench", *line.split(), "--spawn", ACKD, "--dir", place, "-o", "json").json()
+    report = ackctl.ok("bench", *line.split(), "--spawn", ACKD, "--dir", place, "-o", "json",
+                       timeout_s=SLOW_DISK_S).json()
     assert list(place.iterdir()) == []
     return report
 

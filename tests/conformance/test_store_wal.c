@@ -127,7 +127,7 @@ static void test_a_store_that_was_closed_needs_nothing_of_its_log(void **state)
     store_files_deinit(&files);
 }
 
-static void test_S3_a_snapshot_is_of_the_last_checkpoint_and_usage_too(void **state)
+static void test_S3_a_snapshot_is_of_the_last_checkpoint(void **state)
 {
     struct fixture *self = *state;
     struct store_txn *reader;
@@ -250,7 +250,7 @@ static void test_a_backup_has_a_log_of_one_block_and_goes_on_with_it(void **stat
     X(test_S1_values_filled_in_late_and_moved_are_logged_as_they_are)                              \
     X(test_what_a_start_found_in_the_log_is_no_more_needed_there)                                  \
     X(test_a_store_that_was_closed_needs_nothing_of_its_log)                                       \
-    X(test_S3_a_snapshot_is_of_the_last_checkpoint_and_usage_too)                                  \
+    X(test_S3_a_snapshot_is_of_the_last_checkpoint)                                                \
     X(test_S2_an_abort_after_logged_commits_undoes_only_the_open_transaction)                      \
     X(test_S2_a_transaction_that_only_read_is_aborted_for_nothing)                                 \
     X(test_a_checkpoint_cut_off_before_its_meta_page_is_made_again)                                \

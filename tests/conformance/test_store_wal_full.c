@@ -81,7 +81,7 @@ static uint32_t fill_with_small_commits(struct store *store)
     return stored;
 }
 
-static void test_S6_a_full_map_costs_nothing_of_what_only_the_log_has(void **state)
+static void test_S6_a_full_map_loses_nothing_that_was_committed(void **state)
 {
     struct fixture *self = *state;
     uint32_t stored;
@@ -230,7 +230,7 @@ static void test_S6_a_first_write_refused_for_a_full_map_is_undone(void **state)
 }
 
 #define CASES(X)                                                                                   \
-    X(test_S6_a_full_map_costs_nothing_of_what_only_the_log_has)                                   \
+    X(test_S6_a_full_map_loses_nothing_that_was_committed)                                         \
     X(test_S6_a_full_map_takes_small_removals_and_then_writes_again)                               \
     X(test_S6_at_the_edge_of_a_full_map_every_start_finds_room)                                    \
     X(test_S6_a_first_write_refused_for_a_full_map_is_undone)

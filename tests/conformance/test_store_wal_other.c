@@ -23,6 +23,19 @@ static void test_a_missing_log_is_refused(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static void test_a_log_without_its_data_file_is_refused_and_nothing_is_made(void **state)
+{
+    struct fixture *self = *state;
+    char path[PATH_MAX];
+
+    write_batches(self, 1, 8);
+    close_store(self);
+    fixture_path(self, "db/data.mdb", path);
+    assert_int_equal(unlink(path), 0);
+    expect_refused(self, "lacks its file data.mdb");
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void test_a_log_of_no_bytes_or_less_than_its_head_is_refused(void **state)
 {
     struct fixture *self = *state;
@@ -145,8 +158,35 @@ static void test_a_log_that_no_store_ever_used_is_made_anew(void **state)
     assert_int_equal(check_batches(self->store), 10);
 }
 
+/* As a later ackd may leave it: of another version, and longer. */
+static void test_a_store_of_a_newer_ackd_is_refused_before_it_is_changed(void **state)
+{
+    struct fixture *self = *state;
+    uint8_t mark[32] = {[4] = 99};
+    uint32_t crc = crc32c(0, mark + 4, sizeof mark - 4);
+    uint8_t name = 4;
+    MDB_val key = {.mv_size = 1, .mv_data = &name};
+    MDB_val value = {.mv_size = sizeof mark, .mv_data = mark};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    memcpy(mark, &crc, sizeof crc);
+    close_store(self);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_open(env, self->path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    expect_refused(self, "newer ackd");
+}
+
 #define CASES(X)                                                                                   \
     X(test_a_missing_log_is_refused)                                                               \
+    X(test_a_log_without_its_data_file_is_refused_and_nothing_is_made)                             \
+    X(test_a_store_of_a_newer_ackd_is_refused_before_it_is_changed)                                \
     X(test_a_log_of_no_bytes_or_less_than_its_head_is_refused)                                     \
     X(test_a_bit_flipped_in_any_byte_of_the_logs_head_is_refused)                                  \
     X(test_the_log_of_another_store_is_refused)                                                    \

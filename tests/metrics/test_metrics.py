@@ -187,7 +187,7 @@ def test_histograms_are_cumulative_and_agree_with_the_counters(broker, raw):
     metrics = read_metrics(raw)
     families = [name for name, kind in metrics.types.items() if kind == "histogram"]
     assert set(families) == {"ackd_shard_batch_seconds", "ackd_shard_commit_seconds",
-                             "ackd_shard_flush_seconds", "ackd_shard_checkpoint_seconds",
+                             "ackd_shard_log_flush_seconds", "ackd_shard_log_checkpoint_seconds",
                              "ackd_shard_batch_commands"}
     for family in families:
         buckets = [(float(dict(labels)["le"]), value)
@@ -196,11 +196,11 @@ def test_histograms_are_cumulative_and_agree_with_the_counters(broker, raw):
         assert buckets == sorted(buckets), family
         assert buckets[-1] == (float("inf"), metrics(family + "_count", shard="0")), family
         commits = metrics("ackd_shard_commits_total", shard="0")
-        if family == "ackd_shard_checkpoint_seconds":
-            checkpoints = metrics("ackd_shard_checkpoints_total", shard="0")
+        if family == "ackd_shard_log_checkpoint_seconds":
+            checkpoints = metrics("ackd_shard_log_checkpoints_total", shard="0")
             assert metrics(family + "_count", shard="0") <= checkpoints
             continue
-        if family == "ackd_shard_flush_seconds":  # those that the log took
+        if family == "ackd_shard_log_flush_seconds":  # those that the log took
             assert metrics(family + "_count", shard="0") <= commits
         else:
             assert metrics(family + "_count", shard="0") == commits
@@ -208,13 +208,13 @@ def test_histograms_are_cumulative_and_agree_with_the_counters(broker, raw):
     commands = metrics("ackd_shard_batch_commands_sum", shard="0")
     assert commands >= before("ackd_shard_batch_commands_sum", shard="0") + 21
     flush, commit, batch = (metrics(f"ackd_shard_{what}_seconds_sum", shard="0")
-                            for what in ("flush", "commit", "batch"))
+                            for what in ("log_flush", "commit", "batch"))
     assert 0 < flush < commit < batch < 60
 
 
 def test_what_only_the_log_has_is_brought_in_after_a_moment(broker, raw):
     def checkpoints() -> int:
-        return read_metrics(raw)("ackd_shard_checkpoints_total", shard="0")
+        return read_metrics(raw)("ackd_shard_log_checkpoints_total", shard="0")
 
     before = checkpoints()
     publish(broker, make(broker, "quiet"), 1)

@@ -231,6 +231,8 @@ static int write_all(int file, const uint8_t *data, size_t size)
     while (size > 0) {
         ssize_t written = write(file, data, size);
 
+        if (written == 0)
+            return EIO;
         if (written < 0 && errno != EINTR)
             return errno;
         if (written > 0) {

@@ -12,9 +12,10 @@
  *   the mark      7                                    11
  *
  * A checkpoint is made by a commit that is too large for the log, or for which it has no room, or
- * that comes when many operations wait (their pages are in memory); and by the store's owner,
- * before a commit is in the log alone for long. It takes a number itself, and stores it as the mark
- * (mark.c): LMDB has what the log has up to that number. The first also makes the log.
+ * that comes when many operations wait (their pages are in memory); after an abort; at the store's
+ * opening and end; and by its owner, before a commit is in the log alone for long. It takes a
+ * number itself, and stores it as the mark (mark.c): LMDB has what the log has up to that number.
+ * The first also makes the log.
  *
  * What only the log has is applied again where LMDB's transaction had to be given up: at an abort,
  * after a checkpoint for which there was no room, and when a store is opened (recover.c).
@@ -41,8 +42,8 @@
 #define OPS_MIN 64
 #define PAGES_AN_OP 4 /* that it may change: a path from the root */
 /* What waits for a checkpoint takes a small part of the map, or of the disk. */
-#define PAGES_A_LOGGED_OP 32
-#define ROOM_A_LOG_BYTE 64
+#define ROOM_PAGES_AN_OP 32
+#define ROOM_BYTES_A_LOG_BYTE 64
 
 static int commit_writer(struct lmdb_store *self);
 static int apply(void *context, struct slice operations);
@@ -64,10 +65,10 @@ enum status lmdb_bound_log(struct lmdb_store *self, const char *directory, struc
 
     if (lmdb_usage(&self->base, &usage) != STATUS_OK)
         return lmdb_explain(EIO, directory, error);
-    log_bytes = blocks(usage.max_bytes / ROOM_A_LOG_BYTE);
+    log_bytes = blocks(usage.max_bytes / ROOM_BYTES_A_LOG_BYTE);
     self->wal.bytes_max = between(WAL_BYTES_MIN, log_bytes, WAL_BYTES_MAX);
     self->ops_max =
-        between(OPS_MIN, usage.max_bytes / self->page_bytes / PAGES_A_LOGGED_OP, OPS_MAX);
+        between(OPS_MIN, usage.max_bytes / self->page_bytes / ROOM_PAGES_AN_OP, OPS_MAX);
     self->directory = strdup(directory);
     if (self->directory == NULL ||
         !changes_init(&self->changes,
@@ -146,10 +147,14 @@ void lmdb_undo(struct lmdb_store *self)
 void lmdb_leave(struct store *base)
 {
     struct lmdb_store *self = lmdb_store_of(base);
+    int rc = 0;
 
     ASSERT(!self->is_writing);
-    if (self->writer.handle != NULL && !atomic_load(&self->failed) && commit_writer(self) != 0)
-        LOG_WARN("checkpoint_failed", LOG_STRING("consequence", "the next start reads the log"));
+    if (self->writer.handle != NULL && !atomic_load(&self->failed))
+        rc = commit_writer(self);
+    if (rc != 0)
+        LOG_WARN("checkpoint_failed", LOG_STRING("error", mdb_strerror(rc)),
+                 LOG_STRING("consequence", "the next start reads the log"));
     lmdb_drop_writer(self);
 }
 

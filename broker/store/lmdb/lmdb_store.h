@@ -3,8 +3,8 @@
  * lmdb_store.h -- what the files of the LMDB engine share.
  *
  *   open.c     the environment, its checks, its end      usage.c   pages in use
- *   txn.c      begin, commit, abort, what errors mean    backup.c  a copy of the last
- *   read.c     get_many, scan                            pace.c    checkpoint, and how fast it goes
+ *   txn.c      begin, commit, abort, what errors mean    backup.c  a copy of the last checkpoint
+ *   read.c     get_many, scan                            pace.c    how fast a copy goes
  *   write.c    reserve, remove                           whole.c   whether the file was cut short
  *   packed.c, packed_scan.c, packs.c, pack.c: the same for tables that are packed
  *   wal.c, changes.c: the log, and what its records say; checkpoint.c, mark.c, recover.c: when LMDB

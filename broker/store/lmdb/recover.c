@@ -7,9 +7,9 @@
  * with a later one, commits that were confirmed would be missing and nobody would know: such a
  * store is refused. An earlier log of the same store, as a backup's, is one without a record.
  *
- * A store without a mark is new, or of a format that knew no log. It is left as it is: the first
- * commit makes the log, and puts the mark and what it changes into LMDB at once. So nothing is
- * changed in a store that is only looked at, or whose format is not raised.
+ * What the log has is committed to LMDB at once, whoever opens the store. A store without a mark is
+ * new, or of a format that knew no log. It is left as it is: the first commit makes the log, and
+ * puts the mark and what it changes into LMDB at once.
  */
 #include <errno.h>
 #include <sys/random.h>

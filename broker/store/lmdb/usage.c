@@ -3,8 +3,9 @@
  * usage.c -- how much of the map and of the disk is taken.
  *
  * The file never shrinks; what counts is the pages in use: all up to the last, less those on the
- * free list. LMDB keeps that list as records of page numbers, one or a few a commit, each
- * beginning with its count, so that counting reads one word a record, not one a page.
+ * free list, as of LMDB's last commit (checkpoint.c). LMDB keeps that list as records of page
+ * numbers, one or a few a commit, each beginning with its count, so that counting reads one word a
+ * record, not one a page.
  *
  * After a large purge there can be a hundred thousand records. So they are counted at most once a
  * commit, and when there were many, at most once in COUNT_AGE_MS: that is how late a usage may be.

@@ -2,8 +2,8 @@
 /*
  * wal.h -- the write-ahead log: commits that are on the disk before LMDB has them.
  *
- * A file `wal` beside data.mdb, as long from the start as it ever gets, so that a flush of it
- * writes the blocks that changed and nothing of the file system's:
+ * A file `wal` beside data.mdb, from its first record on as long as it ever gets, so that a flush
+ * of it writes the blocks that changed and nothing of the file system's:
  *
  *   block 0     magic(8) crc32c(4) of what follows(4 zeros) id(8)
  *   then        records, each beginning a block of its own:
@@ -20,8 +20,7 @@
  *       there is a later one, it was damaged; where there is none, it was torn, and nobody has been
  *       told that it took place.
  *   L3  A record is of this log if it has its id, and LMDB lacks it if its number is higher than
- *       the one that LMDB has (the mark, checkpoint.c). No two commits that took place have the
- * same number.
+ *       the one that LMDB has (the mark, mark.c). No two commits that took place have one number.
  *
  * Functions that return int: 0, an errno, or MDB_CORRUPTED.
  */

@@ -223,15 +223,16 @@ static void look_at_usage(struct shard *shard)
 {
     struct store_usage usage;
     uint64_t limit_bytes;
+    uint64_t used_bytes;
 
     shard->usage_checked_ms = shard->batch.now_ms;
     shard->unchecked_bytes = 0;
     if (store_usage(shard->store, &usage) != STATUS_OK)
         return;
     limit_bytes = publish_limit_bytes(&usage);
-    shard->nearly_full = usage.max_bytes > 0 && usage.used_bytes >= limit_bytes;
-    shard->check_bytes =
-        shard->nearly_full ? UINT64_MAX : (limit_bytes - usage.used_bytes) / USAGE_PARTS;
+    used_bytes = usage.used_bytes + shard->batch.bytes; /* the batch's are not in the store yet */
+    shard->nearly_full = usage.max_bytes > 0 && used_bytes >= limit_bytes;
+    shard->check_bytes = shard->nearly_full ? UINT64_MAX : (limit_bytes - used_bytes) / USAGE_PARTS;
 }
 
 /* Looked at again after a while, and before much of the room that was left may be taken. */

@@ -171,6 +171,7 @@ struct ask *rig_ask(struct rig *self, const char *verb, struct slice path, const
         ask->request.headers[RPC_HEADER_CONTENT_TYPE] = slice_of_string(content_type);
     rpc_begin(&self->rpc, &ask->request);
     free(copy); /* what was decoded refers to the arena alone */
+    rig_run(self); /* a shard begins the check */
     while (!ask->done && is_inspected(&ask->request))
         desk_wait(&self->desk, self->desk.answered + 1);
     rig_run(self);

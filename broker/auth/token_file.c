@@ -237,18 +237,11 @@ static json_t *tokens_json(const struct list *tokens, const struct token *added,
 static int write_synced(const char *path, struct slice text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int failure = 0;
+    int failure;
 
     if (fd < 0)
         return errno;
-    while (text.size > 0 && failure == 0) {
-        ssize_t written = write(fd, text.data, text.size);
-
-        if (written > 0)
-            text = slice_of(text.data + written, text.size - (size_t)written);
-        else if (written < 0 && errno != EINTR)
-            failure = errno;
-    }
+    failure = file_write(fd, text.data, text.size, 0);
     if (failure == 0 && fsync(fd) != 0)
         failure = errno;
     if (close(fd) != 0 && failure == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * file.c -- stat and fsync of what a name leads to.
+ * file.c -- stat, write and fsync of what a name leads to.
  */
 #include "base/file.h"
 
@@ -34,6 +34,26 @@ bool file_is_special(const char *path)
     struct stat found;
 
     return lstat(path, &found) == 0 && !S_ISREG(found.st_mode);
+}
+
+int file_write(int file, const void *data, size_t size, uint64_t at)
+{
+    const uint8_t *from = data;
+
+    while (size > 0) {
+        ssize_t written = pwrite(file, from, size, (off_t)at);
+
+        if (written == 0)
+            return EIO;
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            from += written;
+            size -= (size_t)written;
+            at += (uint64_t)written;
+        }
+    }
+    return 0;
 }
 
 int file_sync_names(const char *directory)

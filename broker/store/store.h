@@ -94,7 +94,7 @@ struct store_copy {
     uint64_t bytes_per_s;    /* at most, unless the store grows much meanwhile; 0: no bound */
     const atomic_bool *stop; /* once it is true the copy is given up; NULL: it is not */
     uint64_t bytes;          /* out: copied */
-    bool expected;           /* store_expect_backup has been called for it */
+    bool expected;           /* it will begin: the engine's, and store_expect_backup's */
 };
 
 struct store_txn;

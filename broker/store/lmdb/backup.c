@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "store/directory.h"
@@ -47,12 +48,10 @@ struct copy {
     int in;                 /* the pipe's ends */
     int out;
     int file;
-    bool is_beginning; /* among the store's copies_beginning */
-    int reader_rc;     /* LMDB's thread's; 0, an errno or LMDB's error */
+    int reader_rc; /* LMDB's thread's; 0, an errno or LMDB's error */
 };
 
 static enum status make_backup(struct copy *self);
-static void count_beginning(struct copy *self, bool beginning);
 static int copy_to(struct copy *self, const char *directory);
 static void remove_copy(const char *directory);
 static void close_if_open(int *fd);
@@ -65,11 +64,10 @@ enum status lmdb_backup(struct store *base, struct store_copy *wanted)
         .in = -1,
         .out = -1,
         .file = -1,
-        .is_beginning = wanted->expected,
     };
     enum status status = atomic_load(&self.store->failed) ? STATUS_INTERNAL : make_backup(&self);
 
-    count_beginning(&self, false);
+    lmdb_expect_backup(base, wanted, false);
     return status;
 }
 
@@ -114,19 +112,17 @@ static void remove_copy(const char *directory)
     (void)rmdir(directory);
 }
 
-static void count_copies(struct lmdb_store *self, int more)
-{
-    pthread_mutex_lock(&self->copies_mutex);
-    self->copies_beginning += more;
-    pthread_cond_broadcast(&self->copies_begun);
-    pthread_mutex_unlock(&self->copies_mutex);
-}
-
 void lmdb_expect_backup(struct store *base, struct store_copy *copy, bool expected)
 {
-    if (copy->expected != expected)
-        count_copies(lmdb_store_of(base), expected ? 1 : -1);
+    struct lmdb_store *self = lmdb_store_of(base);
+
+    if (copy->expected == expected)
+        return;
     copy->expected = expected;
+    pthread_mutex_lock(&self->copies_mutex);
+    self->copies_beginning += expected ? 1 : -1;
+    pthread_cond_broadcast(&self->copies_begun);
+    pthread_mutex_unlock(&self->copies_mutex);
 }
 
 void lmdb_let_copies_begin(struct lmdb_store *self)
@@ -135,13 +131,6 @@ void lmdb_let_copies_begin(struct lmdb_store *self)
     while (self->copies_beginning > 0)
         pthread_cond_wait(&self->copies_begun, &self->copies_mutex);
     pthread_mutex_unlock(&self->copies_mutex);
-}
-
-static void count_beginning(struct copy *self, bool beginning)
-{
-    if (self->is_beginning != beginning)
-        count_copies(self->store, beginning ? 1 : -1);
-    self->is_beginning = beginning;
 }
 
 static void close_if_open(int *fd)
@@ -226,23 +215,6 @@ static bool has_reserve(const struct copy *self)
            (uint64_t)disk.f_bavail * disk.f_frsize >= self->reserve_bytes;
 }
 
-static int write_all(int file, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(file, data, size);
-
-        if (written == 0)
-            return EIO;
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
 /* From the pipe to the file, until LMDB has closed its end. Bytes are handed to the disk as they
  * come: a fsync of all of them at the end would hold up the commits. */
 static int move_all(struct copy *self)
@@ -254,12 +226,12 @@ static int move_all(struct copy *self)
         ssize_t came = read(self->in, piece, sizeof piece);
         int rc;
 
-        count_beginning(self, false);
+        lmdb_expect_backup(&self->store->base, self->wanted, false); /* LMDB has its snapshot */
         if (came == 0)
             return 0;
         if (came < 0 && errno == EINTR)
             continue;
-        rc = came < 0 ? errno : write_all(self->file, piece, (size_t)came);
+        rc = came < 0 ? errno : file_write(self->file, piece, (size_t)came, self->copied);
         if (rc != 0)
             return rc;
         self->copied += (uint64_t)came;
@@ -289,7 +261,7 @@ static int copy_to(struct copy *self, const char *directory)
         return rc;
     self->in = ends[0];
     self->out = ends[1];
-    count_beginning(self, true);
+    lmdb_expect_backup(&self->store->base, self->wanted, true);
     rc = thread_start(&reader, reader_main, self); /* no signals: EPIPE says enough */
     if (rc != 0)
         return rc;

@@ -58,7 +58,7 @@ static uint64_t blocks(uint64_t bytes)
     return bytes / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
 }
 
-enum status lmdb_bound_log(struct lmdb_store *self, const char *directory, struct error *error)
+enum status lmdb_prepare_log(struct lmdb_store *self, const char *directory, struct error *error)
 {
     struct store_usage usage;
     uint64_t log_bytes;
@@ -69,31 +69,30 @@ enum status lmdb_bound_log(struct lmdb_store *self, const char *directory, struc
     self->wal.bytes_max = between(WAL_BYTES_MIN, log_bytes, WAL_BYTES_MAX);
     self->ops_max =
         between(OPS_MIN, usage.max_bytes / self->page_bytes / ROOM_PAGES_AN_OP, OPS_MAX);
-    self->directory = strdup(directory);
-    if (self->directory == NULL ||
-        !changes_init(&self->changes,
+    if (!changes_init(&self->changes,
                       between(0, blocks(self->wal.bytes_max / 4), RECORD_BYTES_MAX)))
         return lmdb_explain(ENOMEM, directory, error);
     return STATUS_OK;
 }
 
 /* Twice what may wait: the pages that a checkpoint frees can't be used by the next. */
-void lmdb_look_for_room(struct lmdb_store *self)
+static bool has_room(struct lmdb_store *self)
 {
     uint64_t waiting = self->ops_max * PAGES_AN_OP * self->page_bytes + self->wal.bytes_max;
     struct store_usage usage;
 
-    self->has_room = lmdb_usage(&self->base, &usage) == STATUS_OK &&
-                     usage.used_bytes + 2 * waiting <= usage.max_bytes;
+    return lmdb_usage(&self->base, &usage) == STATUS_OK &&
+           usage.used_bytes + 2 * waiting <= usage.max_bytes;
 }
 
-bool lmdb_fits_log(const struct lmdb_store *self)
+/* The room is looked at for the first record alone: it is for all that may follow. */
+bool lmdb_fits_log(struct lmdb_store *self)
 {
     const struct changes *changes = &self->changes;
 
-    return self->has_room && self->is_marked && !changes->is_too_large &&
+    return self->marked_seq > 0 && !changes->is_too_large &&
            self->logged_ops + changes->count <= self->ops_max &&
-           wal_has_room(&self->wal, changes->size);
+           wal_has_room(&self->wal, changes->size) && (!wal_is_empty(&self->wal) || has_room(self));
 }
 
 int lmdb_log(struct lmdb_store *self)
@@ -108,9 +107,9 @@ int lmdb_log(struct lmdb_store *self)
 }
 
 /* What a checkpoint's failure means. If there was no room, the log still holds what it held. */
-static enum status after_failure(struct lmdb_store *self, int rc, const char *call)
+static enum status after_failure(struct lmdb_store *self, int rc)
 {
-    enum status status = lmdb_status(self, lmdb_meaning(self, rc), call);
+    enum status status = lmdb_status(self, lmdb_meaning(self, rc), "commit");
 
     if (status != STATUS_STORE_FULL || wal_is_empty(&self->wal))
         return status;
@@ -122,7 +121,7 @@ enum status lmdb_commit_writer(struct lmdb_store *self)
 {
     int rc = commit_writer(self);
 
-    return rc == 0 ? STATUS_OK : after_failure(self, rc, "commit");
+    return rc == 0 ? STATUS_OK : after_failure(self, rc);
 }
 
 /* With a checkpoint: then an abort that follows has nothing to bring back, and pages that were
@@ -141,7 +140,7 @@ void lmdb_undo(struct lmdb_store *self)
     }
     rc = commit_writer(self);
     if (rc != 0)
-        (void)after_failure(self, rc, "commit");
+        (void)after_failure(self, rc);
 }
 
 void lmdb_leave(struct store *base)
@@ -210,7 +209,6 @@ static int commit_writer(struct lmdb_store *self)
     }
     self->base.checkpoints++;
     self->marked_seq = ++self->wal.seq;
-    self->is_marked = true;
     self->logged_ops = 0;
     wal_restart(&self->wal); /* K2 */
     return 0;

@@ -121,12 +121,9 @@ struct lmdb_store {
     struct lmdb_packs packs[STORE_TABLE_COUNT];
     struct changes changes; /* of the store's write transaction */
     struct wal wal;
-    char *directory;
-    bool is_marked;      /* LMDB's last commit says which log is its own */
-    uint64_t marked_seq; /* and what it has of it */
+    uint64_t marked_seq; /* what LMDB's last commit has of the log; 0: it does not know of one */
     uint64_t logged_ops; /* in the log since */
     uint64_t ops_max;
-    bool has_room; /* for what may wait in the log (K4 in checkpoint.c) */
 
     pthread_mutex_t copies_mutex;
     pthread_cond_t copies_begun;
@@ -197,12 +194,10 @@ int lmdb_put_packs_back(struct lmdb_txn *txn) MUST_USE;
 
 /* ---- the log and LMDB: checkpoint.c, mark.c, recover.c ---- */
 /* How much may wait in the log, from the room that the map and the disk have. */
-enum status lmdb_bound_log(struct lmdb_store *self, const char *directory,
-                           struct error *error) MUST_USE;
-/* Whether what may wait has room in LMDB: sets has_room. */
-void lmdb_look_for_room(struct lmdb_store *self);
+enum status lmdb_prepare_log(struct lmdb_store *self, const char *directory,
+                             struct error *error) MUST_USE;
 /* Whether the log takes the open transaction's changes; takes them (errors: wal_append). */
-bool lmdb_fits_log(const struct lmdb_store *self);
+bool lmdb_fits_log(struct lmdb_store *self);
 int lmdb_log(struct lmdb_store *self) MUST_USE;
 /* A checkpoint. STATUS_STORE_FULL: LMDB's transaction is as the log has it (K1). */
 enum status lmdb_commit_writer(struct lmdb_store *self) MUST_USE;

@@ -120,7 +120,6 @@ void lmdb_close(struct store *base)
     ASSERT(!self->is_writing);
     lmdb_leave(base);
     wal_close(&self->wal);
-    free(self->directory);
     changes_deinit(&self->changes);
     lmdb_packed_deinit(self);
     if (self->env != NULL)

@@ -30,7 +30,7 @@ enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct 
     uint64_t id;
     int rc;
 
-    status = lmdb_bound_log(self, directory, error);
+    status = lmdb_prepare_log(self, directory, error);
     if (status != STATUS_OK)
         return status;
     rc = read_mark(self, &id, &self->marked_seq);
@@ -44,7 +44,6 @@ enum status lmdb_recover(struct lmdb_store *self, const char *directory, struct 
             directory);
     if (rc != 0)
         return lmdb_explain(rc, directory, error);
-    self->is_marked = true;
     status = open_log(self, directory, id, error);
     if (status == STATUS_OK)
         status = redo_log(self, directory, error);
@@ -65,14 +64,15 @@ static int read_mark(struct lmdb_store *self, uint64_t *ret_id, uint64_t *ret_se
 /* It lies there under its name before LMDB says that it must. */
 int lmdb_make_log(struct lmdb_store *self)
 {
+    const char *directory;
     uint64_t id;
-    int rc = 0;
+    int rc = mdb_env_get_path(self->env, &directory);
 
-    if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
+    if (rc == 0 && getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
         rc = errno;
     if (rc == 0)
-        rc = wal_create(self->directory, id);
-    return rc == 0 ? wal_open(&self->wal, self->directory, id) : rc;
+        rc = wal_create(directory, id);
+    return rc == 0 ? wal_open(&self->wal, directory, id) : rc;
 }
 
 static enum status open_log(struct lmdb_store *self, const char *directory, uint64_t id,

@@ -60,8 +60,6 @@ enum status lmdb_commit(struct store_txn *base)
 
 static enum status commit_changes(struct lmdb_store *self)
 {
-    if (wal_is_empty(&self->wal))
-        lmdb_look_for_room(self);
     if (lmdb_fits_log(self)) {
         int rc = lmdb_log(self);
 

@@ -45,24 +45,6 @@ static size_t whole_blocks(size_t size)
     return (size + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES;
 }
 
-static int write_all(int file, const uint8_t *data, size_t size, uint64_t at)
-{
-    while (size > 0) {
-        ssize_t written = pwrite(file, data, size, (off_t)at);
-
-        if (written == 0)
-            return EIO;
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-            at += (uint64_t)written;
-        }
-    }
-    return 0;
-}
-
 /* MDB_NOTFOUND: the file ends before. */
 static int read_all(int file, uint8_t *data, size_t size, uint64_t at)
 {
@@ -92,7 +74,7 @@ static int make_longer(int file, uint64_t from, uint64_t to)
     while (rc == 0 && from < to) {
         size_t size = to - from < sizeof zeros ? to - from : sizeof zeros;
 
-        rc = write_all(file, zeros, size, from);
+        rc = file_write(file, zeros, size, from);
         from += size;
     }
     return rc == 0 && fsync(file) != 0 ? errno : rc;
@@ -112,21 +94,27 @@ static int write_file(const char *path, uint64_t id)
     if (file < 0)
         return errno;
     head.crc = crc_of_file_head(&head);
-    rc = write_all(file, (const uint8_t *)&head, sizeof head, 0);
+    rc = file_write(file, &head, sizeof head, 0);
     if (rc == 0)
         rc = make_longer(file, sizeof head, WAL_BLOCK_BYTES);
     (void)close(file);
     return rc;
 }
 
+/* 0 or ENAMETOOLONG. */
+static int path_in(const char *directory, char ret_path[PATH_MAX])
+{
+    return snprintf(ret_path, PATH_MAX, "%s/wal", directory) < PATH_MAX ? 0 : ENAMETOOLONG;
+}
+
 int wal_create(const char *directory, uint64_t id)
 {
     char path[PATH_MAX];
     char beside[PATH_MAX + 4];
-    int rc;
+    int rc = path_in(directory, path);
 
-    if (snprintf(path, sizeof path, "%s/wal", directory) >= (int)sizeof path)
-        return ENAMETOOLONG;
+    if (rc != 0)
+        return rc;
     (void)snprintf(beside, sizeof beside, "%s.new", path);
     rc = write_file(beside, id);
     if (rc == 0 && rename(beside, path) != 0)
@@ -140,8 +128,7 @@ bool wal_exists(const char *directory)
 {
     char path[PATH_MAX];
 
-    return snprintf(path, sizeof path, "%s/wal", directory) < (int)sizeof path &&
-           access(path, F_OK) == 0;
+    return path_in(directory, path) == 0 && access(path, F_OK) == 0;
 }
 
 static int check_file_head(int file, uint64_t id)
@@ -161,10 +148,10 @@ int wal_open(struct wal *self, const char *directory, uint64_t id)
 {
     char path[PATH_MAX];
     struct stat found;
-    int rc;
+    int rc = path_in(directory, path);
 
-    if (snprintf(path, sizeof path, "%s/wal", directory) >= (int)sizeof path)
-        return ENAMETOOLONG;
+    if (rc != 0)
+        return rc;
     self->file = open(path, O_RDWR | O_CLOEXEC);
     if (self->file < 0)
         return errno;
@@ -204,7 +191,7 @@ static int write_record(struct wal *self, const uint8_t *record, size_t size)
 
     if (rc == 0 && self->bytes < self->bytes_max)
         self->bytes = self->bytes_max;
-    return rc == 0 ? write_all(self->file, record, size, self->at) : rc;
+    return rc == 0 ? file_write(self->file, record, size, self->at) : rc;
 }
 
 static int flush(struct wal *self)
